@@ -15,6 +15,7 @@ only shown. This module needs nothing but the standard library: the runner copie
 from __future__ import annotations
 
 import base64
+import functools
 import json
 import math
 import numbers
@@ -30,6 +31,7 @@ __all__ = ["artifact", "check", "context", "figure", "input", "metric", "output"
 
 MIME_TYPE = "application/vnd.nb-dagster.record+json"
 CONTEXT_VARIABLE = "NB_DAGSTER_CONTEXT"
+_VALUES_FOLDER = ".values"  # frames and arrays, apart from the author's artifacts
 
 
 def output(name: str, value: object) -> None:
@@ -45,17 +47,20 @@ def output(name: str, value: object) -> None:
     Example:
         >>> nb.output("rows", 120)
     """
-    file_format = _file_format(value)
+    file_format = file_format_of(value)
     if file_format is None:
-        _publish({"kind": "output", "name": _name(name), **_json(value, name)}, f"{name} = {_shorten(repr(value))}")
+        _publish(
+            {"kind": "output", "name": _name(name), **_json(value, name)},
+            f"{name} = {_shorten(repr(_unwrap_scalar(value)))}",
+        )
         return
     shape = [int(n) for n in value.shape]  # type: ignore[attr-defined]
     record = {"kind": "output", "name": _name(name), "format": file_format, "shape": shape}
     folder = _files_folder()
     if folder is not None:
-        path = _inside(folder, f"{name}.{file_format}")
-        _write_atomically(path, lambda partial: _write_value(value, file_format, partial))
-        record["file"] = f"{name}.{file_format}"
+        record["file"] = f"{_VALUES_FOLDER}/{name}.{file_format}"
+        path = _inside(folder / _VALUES_FOLDER, f"{name}.{file_format}")
+        _write_atomically(path, lambda partial: write_value(value, file_format, partial))
     _publish(record, f"{name}: {type(value).__name__} of {' x '.join(map(str, shape))}")
 
 
@@ -68,10 +73,10 @@ def metric(name: str, value: float) -> None:
     Example:
         >>> nb.metric("auc", 0.93)
     """
-    value = _unwrap_scalar(value)
-    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+    number: Any = _unwrap_scalar(value)
+    if isinstance(number, bool) or not isinstance(number, numbers.Real):
         raise TypeError(f"nb.metric({name!r}): a metric is a number, not {type(value).__name__}")
-    _publish({"kind": "metric", "name": _name(name), **_json(float(value), name)}, f"{name} = {float(value):g}")
+    _publish({"kind": "metric", "name": _name(name), **_json(float(number), name)}, f"{name} = {float(number):g}")
 
 
 def figure(name: str, fig: object) -> None:
@@ -171,23 +176,28 @@ def input(name: str) -> Any:  # noqa: A001 - the word of Dagster for what comes 
     inputs = _run().get("inputs", {})
     if name not in inputs:
         raise LookupError(f"nb.input({name!r}): this run was handed {', '.join(sorted(inputs)) or 'no inputs'}")
-    return _read_value(Path(inputs[name]["file"]), inputs[name]["format"])
+    return read_value(Path(inputs[name]["file"]), inputs[name]["format"])
 
 
 class Upstream:
     """What one earlier notebook recorded: ``outputs``, ``metrics``, ``artifacts`` (paths) and ``checks`` by name."""
 
     def __init__(self, records: Mapping[str, Any]) -> None:
-        self.outputs: dict[str, Any] = {
-            name: _read_value(Path(value["file"]), value["format"]) if _is_file(value) else value
-            for name, value in records.get("outputs", {}).items()
-        }
+        self._outputs: dict[str, Any] = dict(records.get("outputs", {}))
+        self._files: dict[str, dict[str, str]] = dict(records.get("files", {}))
         self.metrics: dict[str, float] = dict(records.get("metrics", {}))
         self.artifacts: dict[str, str] = dict(records.get("artifacts", {}))
         self.checks: dict[str, bool] = dict(records.get("checks", {}))
 
+    @functools.cached_property
+    def outputs(self) -> dict[str, Any]:
+        """Its values; frames and arrays are read here, when somebody asks."""
+        files = {name: read_value(Path(file["file"]), file["format"]) for name, file in self._files.items()}
+        return {**self._outputs, **files}
+
     def __repr__(self) -> str:
-        return f"Upstream(outputs={self.outputs}, metrics={self.metrics}, artifacts={self.artifacts}, checks={self.checks})"
+        names = [*self._outputs, *self._files]
+        return f"Upstream(outputs={names}, metrics={self.metrics}, artifacts={self.artifacts}, checks={self.checks})"
 
 
 class _Upstreams(Mapping[str, Upstream]):
@@ -248,8 +258,9 @@ class _Context:
         """The git commit of the source, or None."""
         return self._value("commit")
 
-    def _value(self, name: str) -> Any:
-        return _run().get("context", {}).get(name)
+    def _value(self, name: str) -> str | None:
+        value: str | None = _run().get("context", {}).get(name)
+        return value
 
     def __repr__(self) -> str:
         return f"nb.context({_run().get('context', {})})"
@@ -323,16 +334,19 @@ def _json(value: object, name: str) -> dict[str, Any]:
 
     def refuse(unknown: object) -> Any:
         known = _unwrap_scalar(unknown)
-        return known if known is not unknown else _refuse(unknown, name)
+        return known if known is not unknown else _refuse(unknown)
 
-    text = json.dumps(_unwrap_scalar(value), default=refuse)
+    try:
+        text = json.dumps(_unwrap_scalar(value), default=refuse)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise TypeError(f"nb.output({name!r}): {error}") from None
     plain = json.loads(text)
     return {"value": plain} if _is_finite(plain) else {"json": text}
 
 
-def _refuse(value: object, name: str) -> NoReturn:
+def _refuse(value: object) -> NoReturn:
     raise TypeError(
-        f"nb.output({name!r}): {type(value).__module__}.{type(value).__name__} is no JSON value, DataFrame or numpy array; "
+        f"{type(value).__module__}.{type(value).__name__} is no JSON value, DataFrame or numpy array; "
         "hand out a part of it, or write it to a file and use nb.artifact"
     )
 
@@ -345,11 +359,7 @@ def _is_finite(value: object) -> bool:
     return not isinstance(value, float) or math.isfinite(value)
 
 
-def _is_file(value: object) -> bool:
-    return isinstance(value, dict) and set(value) >= {"file", "format", "shape"}
-
-
-def _file_format(value: object) -> str | None:
+def file_format_of(value: object) -> str | None:
     module, kind = type(value).__module__.split(".")[0], type(value).__name__
     if kind == "DataFrame" and module in ("pandas", "polars"):
         return "parquet"
@@ -358,7 +368,7 @@ def _file_format(value: object) -> str | None:
     return None
 
 
-def _write_value(value: Any, file_format: str, path: Path) -> None:
+def write_value(value: Any, file_format: str, path: Path) -> None:
     if file_format == "npy":
         import numpy
 
@@ -369,7 +379,7 @@ def _write_value(value: Any, file_format: str, path: Path) -> None:
         value.to_parquet(path)
 
 
-def _read_value(path: Path, file_format: str) -> Any:
+def read_value(path: Path, file_format: str) -> Any:
     if file_format == "parquet":
         import pandas
 
@@ -382,7 +392,8 @@ def _read_value(path: Path, file_format: str) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     import pickle
 
-    return pickle.loads(path.read_bytes())  # written by the step that started this kernel, in this run's private folder
+    # Written by the step that started this kernel, in this run's private folder.
+    return pickle.loads(path.read_bytes())  # noqa: S301
 
 
 def _png(name: str, fig: object) -> bytes:
@@ -402,18 +413,20 @@ def _png(name: str, fig: object) -> bytes:
     if isinstance(png, str):
         png = base64.b64decode(png)
     if not isinstance(png, bytes):
-        raise TypeError(f"nb.figure({name!r}): {type(fig).__name__} has no PNG form; pass a matplotlib figure or PNG bytes")
+        raise TypeError(
+            f"nb.figure({name!r}): {type(fig).__name__} has no PNG form; pass a matplotlib figure or PNG bytes"
+        )
     return png
 
 
 def _publish(record: dict[str, Any], text: str, extra: Mapping[str, str] | None = None) -> None:
     try:
-        from IPython import get_ipython  # type: ignore[attr-defined]
+        from IPython import get_ipython
         from IPython.display import publish_display_data
     except ImportError:
         get_ipython = None
     if get_ipython is None or get_ipython() is None:  # a plain script
-        print(text)
+        print(text)  # noqa: T201
         return
     publish_display_data({MIME_TYPE: record, "text/plain": text, **(extra or {})})  # type: ignore[no-untyped-call]
 

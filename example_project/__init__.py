@@ -1,0 +1,1 @@
+"""A pipeline of notebooks on handwritten digits: ingest, explore, split, train, benchmark, summarise."""

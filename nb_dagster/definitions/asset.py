@@ -1,0 +1,156 @@
+"""A notebook as one asset, or as several."""
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeAlias
+
+import dagster as dg
+
+from nb_dagster.definitions.results import check_results, step_outputs
+from nb_dagster.definitions.step import run_step
+from nb_dagster.definitions.workflow import Workflow
+from nb_dagster.runner.run import Limits
+
+Upstream: TypeAlias = dg.AssetIn | dg.AssetKey | dg.AssetsDefinition | dg.AssetSpec | str | Sequence[str]
+
+
+def notebook_asset(
+    path: str | os.PathLike[str],
+    *,
+    name: str | None = None,
+    key_prefix: str | Sequence[str] | None = None,
+    params: Mapping[str, object] | None = None,
+    ins: Mapping[str, Upstream] | None = None,
+    deps: Iterable[Any] | None = None,
+    outs: Sequence[str] | Mapping[str, dg.AssetOut] | None = None,
+    checks: Sequence[str | dg.AssetCheckSpec] | None = None,
+    partitions_def: dg.PartitionsDefinition[Any] | None = None,
+    backfill_policy: dg.BackfillPolicy | None = None,
+    group_name: str | None = None,
+    description: str | None = None,
+    metadata: Mapping[str, Any] | None = None,
+    tags: Mapping[str, str] | None = None,
+    owners: Sequence[str] | None = None,
+    automation_condition: dg.AutomationCondition[Any] | None = None,
+    kernel: str | None = None,
+    cwd: str | os.PathLike[str] | None = None,
+    environment: Mapping[str, str] | None = None,
+    timeout: float | None = None,
+    cell_timeout: float | None = None,
+    stall_timeout: float | None = None,
+    retry_policy: dg.RetryPolicy | None = None,
+    pool: str | None = None,
+    io_manager_key: str | None = None,
+) -> dg.AssetsDefinition:
+    """Make an asset from a notebook; its launchpad is typed by the notebook's parameters.
+
+    What it hands downstream is its one declared output; or each declared output, as an asset of its own; or, where
+    none is declared, the dict of all its outputs.
+
+    Args:
+        path: the notebook file.
+        name: the asset's name; None takes the file's.
+        key_prefix: put before the name in the asset's key.
+        params: values of parameters; they are the defaults of the launchpad.
+        ins: upstream assets whose values fill parameters, by parameter name.
+        deps: upstream assets that come first; what their notebooks recorded is in ``nb.upstream``.
+        outs: the declared outputs, as names, or as names with an ``AssetOut``.
+        checks: names of the checks it makes with ``nb.check``.
+        partitions_def: its partitions; ``partition_key`` and the window are parameters where the notebook declares them.
+        backfill_policy: how backfills launch runs.
+        group_name: the asset's group.
+        description: None takes the notebook's first Markdown cell.
+        metadata: more metadata of the asset.
+        tags: tags of the asset.
+        owners: owners of the asset.
+        automation_condition: when Dagster materializes it by itself.
+        kernel: an installed kernel's name; None takes the notebook's own.
+        cwd: working directory; None takes the notebook's folder.
+        environment: variables for the kernel.
+        timeout: seconds for a whole attempt.
+        cell_timeout: seconds for each cell.
+        stall_timeout: seconds without any output or finished cell.
+        retry_policy: retries of a failed attempt.
+        pool: Dagster pool whose slot an attempt takes.
+        io_manager_key: the IO manager that stores its values.
+
+    Raises:
+        RunRefused: the file cannot be read, or ``params`` or ``ins`` do not fit its parameters.
+
+    Example:
+        >>> ingest = notebook_asset("notebooks/ingest.ipynb", outs=["digits"], timeout=60)
+        >>> train = notebook_asset("notebooks/train.ipynb", ins={"digits": ingest}, params={"n": 400})
+    """
+    workflow = Workflow.define(
+        path,
+        name=name,
+        params=params,
+        inputs=tuple(ins or ()),
+        kernel=kernel,
+        cwd=cwd,
+        environment=environment,
+        limits=Limits(timeout, cell_timeout, stall_timeout),
+    )
+    prefix = [key_prefix] if isinstance(key_prefix, str) else list(key_prefix or ())
+    declared = _declared_outputs(outs)
+    common: dict[str, Any] = {
+        "description": description or workflow.document.description,
+        "is_required": False,  # a notebook that skips itself hands out nothing
+        "group_name": group_name,
+        "code_version": workflow.document.code_version,
+        "metadata": {**workflow.source_metadata, **(metadata or {})},
+        "tags": tags,
+        "owners": owners,
+        "kinds": {"jupyter", workflow.document.language},
+        "automation_condition": automation_condition,
+        "io_manager_key": io_manager_key,
+        "dagster_type": dg.Any,
+    }
+    own_key = dg.AssetKey([*prefix, workflow.name])
+    asset_outs = {
+        output: given or dg.AssetOut(key=own_key if len(declared) <= 1 else dg.AssetKey([*prefix, output]), **common)
+        for output, given in (declared or {"result": None}).items()
+    }
+    keys = {output: out.key or dg.AssetKey([*(out.key_prefix or prefix), output]) for output, out in asset_outs.items()}
+    check_specs = [
+        check if isinstance(check, dg.AssetCheckSpec) else dg.AssetCheckSpec(check, asset=next(iter(keys.values())))
+        for check in checks or ()
+    ]
+    records = {output: output if declared else None for output in asset_outs}
+
+    @dg.multi_asset(
+        name=f"{workflow.name}__notebook",
+        outs=asset_outs,
+        ins={parameter: _asset_in(upstream) for parameter, upstream in (ins or {}).items()},
+        deps=list(deps or ()),
+        check_specs=check_specs,
+        config_schema=workflow.config or None,
+        partitions_def=partitions_def,
+        backfill_policy=backfill_policy,
+        op_tags=workflow.op_tags,
+        retry_policy=retry_policy,
+        pool=pool,
+    )
+    def notebook(context: dg.AssetExecutionContext, **inputs: Any) -> Iterator[Any]:
+        result = run_step(context.op_execution_context, workflow, inputs)
+        yield from step_outputs(result, records)
+        yield from check_results(result, check_specs)
+
+    return notebook
+
+
+def _declared_outputs(outs: Sequence[str] | Mapping[str, dg.AssetOut] | None) -> dict[str, dg.AssetOut | None]:
+    if isinstance(outs, str):
+        raise TypeError(f"outs is a list of names, or a dict of names with AssetOuts, not the text {outs!r}")
+    if isinstance(outs, Mapping):
+        return dict(outs)
+    return dict.fromkeys(outs or ())
+
+
+def _asset_in(upstream: Upstream) -> dg.AssetIn:
+    if isinstance(upstream, dg.AssetIn):
+        return upstream
+    key = upstream.key if isinstance(upstream, (dg.AssetsDefinition, dg.AssetSpec)) else upstream
+    if isinstance(key, str):
+        key = dg.AssetKey.from_user_string(key)
+    return dg.AssetIn(key=key)

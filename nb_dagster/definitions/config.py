@@ -1,0 +1,131 @@
+"""The launchpad of a notebook: one config field a parameter. Raw fields, because Pydantic's would accept null."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import dagster as dg
+from dagster._config.config_type import ConfigScalar, ConfigScalarKind, ConfigType, ConfigTypeKind
+from dagster._config.errors import PostProcessingError
+
+from nb_dagster.notebook.parameters import CONTEXT_PARAMETERS, NO_DEFAULT, Parameter, Parameters
+from nb_dagster.notebook.types import (
+    JSON,
+    AnyType,
+    BoolType,
+    BoundedType,
+    ChoiceType,
+    DatetimeType,
+    DateType,
+    DictType,
+    FloatType,
+    IntType,
+    ListType,
+    NoneType,
+    ParameterType,
+    PathType,
+    StrType,
+    UnionType,
+)
+
+
+class _CheckedText(ConfigScalar):
+    """Text of a declared form, such as a date, checked at launch."""
+
+    def __init__(self, declared: ParameterType, kind: ConfigScalarKind) -> None:
+        super().__init__(_key(declared), str(declared), kind)
+        self.declared = declared
+
+    def post_process(self, value: Any) -> Any:
+        return _checked(self.declared, value)
+
+
+class _CheckedValue(ConfigType):
+    """Any JSON value of a declared type, checked at launch."""
+
+    def __init__(self, declared: ParameterType) -> None:
+        super().__init__(_key(declared), ConfigTypeKind.ANY, str(declared))
+        self.declared = declared
+
+    def post_process(self, value: Any) -> Any:
+        return _checked(self.declared, value)
+
+
+def config_schema(declared: Parameters, fixed: Mapping[str, JSON], inputs: Collection[str]) -> dict[str, dg.Field]:
+    """The config fields of a notebook.
+
+    Args:
+        declared: its parameters.
+        fixed: values that the definition sets, which become the defaults.
+        inputs: names that are filled by upstream values, and are no config.
+    """
+    return {name: _field(parameter, fixed) for name, parameter in declared.items() if name not in inputs}
+
+
+def _field(parameter: Parameter, fixed: Mapping[str, JSON]) -> dg.Field:
+    config: Any = config_type(parameter.type)
+    known, default = _default(parameter, fixed)
+    if known:
+        return dg.Field(config, default_value=default, is_required=False, description=_description(parameter))
+    return dg.Field(config, is_required=parameter.required, description=_description(parameter))
+
+
+def _default(parameter: Parameter, fixed: Mapping[str, JSON]) -> tuple[bool, JSON]:
+    """What the launchpad shows; nothing where the notebook's own expression or the run decides."""
+    if parameter.name in fixed:
+        return True, fixed[parameter.name]
+    if parameter.default is NO_DEFAULT or parameter.name in CONTEXT_PARAMETERS:
+        return False, None
+    try:
+        default = parameter.type.check(parameter.default)
+    except ValueError:
+        return False, None
+    if default is None and not isinstance(parameter.type, UnionType):  # Dagster's Any takes None, but shows no default
+        return False, None
+    return True, default
+
+
+def _description(parameter: Parameter) -> str:
+    parts = [parameter.description, f"[{parameter.type}]"]
+    if parameter.expression is not None:
+        parts.append(f"as in the notebook: {parameter.expression}")
+    elif parameter.name in CONTEXT_PARAMETERS:
+        parts.append("filled from the run")
+    return " ".join(part for part in parts if part)
+
+
+def config_type(declared: ParameterType) -> Any:
+    """Dagster's config type for a parameter type."""
+    plain = {IntType: int, FloatType: float, StrType: str, BoolType: bool, PathType: str}.get(type(declared))
+    if plain is not None:
+        return plain
+    if isinstance(declared, (DateType, DatetimeType)):
+        return _CheckedText(declared, ConfigScalarKind.STRING)
+    if isinstance(declared, BoundedType):
+        is_int = isinstance(declared.number, IntType)
+        return _CheckedText(declared, ConfigScalarKind.INT if is_int else ConfigScalarKind.FLOAT)
+    if isinstance(declared, ChoiceType) and all(isinstance(choice, str) for choice in declared.choices):
+        return dg.Enum(_key(declared), [dg.EnumValue(choice) for choice in declared.choices])
+    if isinstance(declared, ListType):
+        return dg.Array(config_type(declared.item))
+    if isinstance(declared, DictType):
+        if isinstance(declared.value, AnyType):
+            return dg.Permissive()  # type: ignore[no-untyped-call]
+        return dg.Map(str, config_type(declared.value))  # type: ignore[no-untyped-call]
+    if isinstance(declared, UnionType) and NoneType() in declared.members and len(declared.members) == 2:
+        return dg.Noneable(config_type(next(member for member in declared.members if member != NoneType())))
+    return _CheckedValue(declared)
+
+
+def _checked(declared: ParameterType, value: Any) -> Any:
+    try:
+        return declared.check(value)
+    except ValueError as error:
+        raise PostProcessingError(f"must be {declared}, {error}") from None
+
+
+def _key(declared: ParameterType) -> str:
+    """A name that is the same for the same type, and for no other."""
+    return f"nb_dagster_{hashlib.sha256(repr(declared).encode()).hexdigest()[:12]}"

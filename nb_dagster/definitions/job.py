@@ -1,0 +1,70 @@
+"""Jobs of notebooks."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import dagster as dg
+
+from nb_dagster.definitions.op import notebook_op
+
+
+def notebook_job(
+    name: str,
+    notebooks: Sequence[str | os.PathLike[str] | dg.OpDefinition] | Callable[[], Any],
+    *,
+    description: str | None = None,
+    executor_def: dg.ExecutorDefinition | None = None,
+    resource_defs: Mapping[str, Any] | None = None,
+    config: Any = None,
+    tags: Mapping[str, str] | None = None,
+    hooks: set[dg.HookDefinition] | None = None,
+    op_retry_policy: dg.RetryPolicy | None = None,
+    partitions_def: dg.PartitionsDefinition[Any] | None = None,
+) -> dg.JobDefinition:
+    """Make a job of notebooks: independent ones, or ops that you wire.
+
+    Args:
+        name: the job's name.
+        notebooks: paths of notebooks, or ops from :func:`notebook_op`, which run independently of one another; or a
+            function that wires ops, as the body of a ``@dg.graph``.
+        description: shown in Dagster.
+        executor_def: how its steps are run.
+        resource_defs: resources of the job.
+        config: default run config, as for ``@dg.job``.
+        tags: tags of its runs.
+        hooks: hooks of its steps.
+        op_retry_policy: retries of steps that say nothing of their own.
+        partitions_def: partitions of its runs.
+
+    Example:
+        >>> notebook_job("report", ["notebooks/a.ipynb", "notebooks/b.ipynb"])
+        >>> notebook_job("nightly", lambda: report(load()))
+    """
+    if callable(notebooks):
+        wire = notebooks
+    else:
+        ops = [each if isinstance(each, dg.OpDefinition) else notebook_op(each) for each in notebooks]
+
+        def wire() -> None:
+            for op in ops:
+                op()
+
+    @dg.graph(name=name, description=description)
+    def graph() -> None:
+        wire()
+
+    job: dg.JobDefinition = graph.to_job(
+        name=name,
+        description=description,
+        resource_defs=dict(resource_defs or {}),
+        config=config,
+        tags=dict(tags or {}),
+        hooks=hooks,
+        executor_def=executor_def,
+        op_retry_policy=op_retry_policy,
+        partitions_def=partitions_def,
+    )
+    return job

@@ -1,0 +1,95 @@
+"""A run's records as Dagster metadata: metrics that are plotted, figures as thumbnails, values and files by name."""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+from typing import Any
+
+import dagster as dg
+
+from nb_dagster.definitions.links import notebook_link, notebook_value
+from nb_dagster.definitions.run_context import RECORDS_KEY
+from nb_dagster.notebook.records import FileValue
+from nb_dagster.runner.result import NotebookResult
+
+MAX_THUMBNAILS = 12
+THUMBNAIL_WIDTH = 480
+"""Pixels; a thumbnail is stored in Dagster's event log, the figure itself in the executed notebook."""
+MAX_TRACEBACK = 4000
+"""Characters of a traceback that are stored with a failure; the executed notebook has it whole."""
+MAX_RECORDS = 200_000
+"""Characters of JSON that are stored for downstream notebooks."""
+
+
+def output_metadata(result: NotebookResult, value: Any) -> dict[str, Any]:
+    """Metadata of a notebook's output, as asset pages show it.
+
+    Args:
+        result: the run.
+        value: the output's value, where it is a frame or array.
+    """
+    shown: dict[str, Any] = {name: each for name, each in result.records.outputs.items() if _is_plain(each)}
+    shown |= {name: dg.MetadataValue.json(each) for name, each in result.records.outputs.items() if _is_small(each)}
+    shown |= {name: dg.MetadataValue.path(path) for name, path in result.artifacts.items()}
+    shown |= _thumbnails(result.figures)
+    shown |= {name: number for name, number in result.metrics.items() if math.isfinite(number)}
+    if isinstance(value, FileValue) and value.format == "parquet":
+        shown["dagster/row_count"] = value.shape[0]
+    return {
+        **{_label(name): each for name, each in shown.items()},
+        "executed_notebook": notebook_value(result.executed_notebook),
+        "notebook_duration_s": round(result.duration_s, 3),
+        "parameters": dg.MetadataValue.json(result.parameters),
+        RECORDS_KEY: dg.MetadataValue.json(result.records.for_downstream()),
+    }
+
+
+def attempt_metadata(context: dg.OpExecutionContext, result: NotebookResult) -> dict[str, Any]:
+    """Metadata of one attempt, as the run's log and a failure show it."""
+    shown: dict[str, Any] = {
+        "executed_notebook": notebook_link(context, result.executed_notebook),
+        "parameters": dg.MetadataValue.json(result.parameters),
+        "attempt": result.attempt,
+    }
+    if result.reason:
+        shown["reason"] = result.reason
+    if result.error is not None:
+        shown["cell"] = f"{result.error.number}: {result.error.first_line}"
+        text = result.error.traceback.replace("```", "'''")
+        shown["traceback"] = dg.MetadataValue.md(f"```python\n{text[-MAX_TRACEBACK:]}\n```")
+    return shown
+
+
+def _thumbnails(figures: dict[str, bytes]) -> dict[str, Any]:
+    shown: dict[str, Any] = {}
+    for name, png in list(figures.items())[:MAX_THUMBNAILS]:
+        picture = base64.b64encode(_thumbnail(png)).decode("ascii")
+        shown[name] = dg.MetadataValue.md(f"![{_label(name)}](data:image/png;base64,{picture})")
+    left_out = len(figures) - len(shown)
+    if left_out > 0:
+        shown["figures"] = f"{left_out} more in the executed notebook"
+    return shown
+
+
+def _thumbnail(png: bytes) -> bytes:
+    from PIL import Image
+
+    with Image.open(io.BytesIO(png)) as picture:
+        picture.thumbnail((THUMBNAIL_WIDTH, THUMBNAIL_WIDTH))
+        small = io.BytesIO()
+        picture.convert("P", palette=Image.Palette.ADAPTIVE, colors=64).save(small, "PNG", optimize=True)
+        return small.getvalue()
+
+
+def _is_plain(value: object) -> bool:
+    return isinstance(value, (bool, int, str)) or (isinstance(value, float) and math.isfinite(value))
+
+
+def _is_small(value: object) -> bool:
+    return isinstance(value, (dict, list)) and len(repr(value)) <= 20_000
+
+
+def _label(name: str) -> str:
+    return name.replace("[", "(").replace("]", ")").strip()

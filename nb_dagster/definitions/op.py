@@ -1,0 +1,95 @@
+"""A notebook as an op of a job's graph."""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import dagster as dg
+
+from nb_dagster.definitions.results import step_outputs
+from nb_dagster.definitions.step import run_step
+from nb_dagster.definitions.workflow import Workflow
+from nb_dagster.runner.run import Limits
+
+
+def notebook_op(
+    path: str | os.PathLike[str],
+    *,
+    name: str | None = None,
+    params: Mapping[str, object] | None = None,
+    ins: Sequence[str] | Mapping[str, dg.In] | None = None,
+    outs: Sequence[str] | None = None,
+    description: str | None = None,
+    tags: Mapping[str, str] | None = None,
+    kernel: str | None = None,
+    cwd: str | os.PathLike[str] | None = None,
+    environment: Mapping[str, str] | None = None,
+    timeout: float | None = None,
+    cell_timeout: float | None = None,
+    stall_timeout: float | None = None,
+    retry_policy: dg.RetryPolicy | None = None,
+    pool: str | None = None,
+) -> dg.OpDefinition:
+    """Make an op from a notebook, to be wired with other ops in a graph.
+
+    Its Dagster outputs are those in ``outs``; where none is declared, one output ``result``, the dict of all values
+    the notebook handed out.
+
+    Args:
+        path: the notebook file.
+        name: the op's name; None takes the file's.
+        params: values of parameters; they are the defaults of the launchpad.
+        ins: inputs, as names of parameters that upstream values fill, or as names with an ``In``; an ``In(Nothing)``
+            only orders, and needs no parameter.
+        outs: names of the declared outputs.
+        description: None takes the notebook's first Markdown cell.
+        tags: tags of the op.
+        kernel: an installed kernel's name; None takes the notebook's own.
+        cwd: working directory; None takes the notebook's folder.
+        environment: variables for the kernel.
+        timeout: seconds for a whole attempt.
+        cell_timeout: seconds for each cell.
+        stall_timeout: seconds without any output or finished cell.
+        retry_policy: retries of a failed attempt.
+        pool: Dagster pool whose slot an attempt takes.
+
+    Raises:
+        RunRefused: the file cannot be read, or ``params`` or ``ins`` do not fit its parameters.
+
+    Example:
+        >>> load = notebook_op("load.ipynb", outs=["rows"])
+        >>> report = notebook_op("report.ipynb", ins=["rows"])
+        >>> @dg.job
+        ... def nightly():
+        ...     report(load())
+    """
+    inputs = dict(ins) if isinstance(ins, Mapping) else {each: dg.In(dg.Any) for each in ins or ()}
+    workflow = Workflow.define(
+        path,
+        name=name,
+        params=params,
+        inputs=tuple(
+            each for each, definition in inputs.items() if not getattr(definition.dagster_type, "is_nothing", False)
+        ),
+        kernel=kernel,
+        cwd=cwd,
+        environment=environment,
+        limits=Limits(timeout, cell_timeout, stall_timeout),
+    )
+    records: dict[str, str | None] = {each: each for each in outs} if outs else {"result": None}
+
+    @dg.op(
+        name=workflow.name,
+        description=description or workflow.document.description,
+        ins=inputs,
+        out={output: dg.Out(dg.Any, is_required=False) for output in records},
+        config_schema=workflow.config or None,
+        tags={"dagster/compute_kind": "jupyter", **workflow.op_tags, **(tags or {})},
+        code_version=workflow.document.code_version,
+        retry_policy=retry_policy,
+        pool=pool,
+    )
+    def notebook(context: dg.OpExecutionContext, **values: Any) -> Iterator[Any]:
+        yield from step_outputs(run_step(context, workflow, values), records)
+
+    return notebook

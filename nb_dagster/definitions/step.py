@@ -1,0 +1,87 @@
+"""One Dagster step that runs one notebook: from its config to its result, whatever happens in between."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+
+from nb_dagster.definitions.metadata import attempt_metadata
+from nb_dagster.definitions.progress import StepLog
+from nb_dagster.definitions.resource import store_of
+from nb_dagster.definitions.run_context import run_context, upstream_records
+from nb_dagster.definitions.workflow import Workflow
+from nb_dagster.errors import RunRefused
+from nb_dagster.runner.background import BackgroundRun
+from nb_dagster.runner.result import NotebookFailed, NotebookResult
+from nb_dagster.runner.run import NotebookRun
+from nb_dagster.store.notebooks import NotebookStore
+from nb_dagster.store.view import write_view
+
+
+def run_step(context: dg.OpExecutionContext, workflow: Workflow, inputs: Mapping[str, Any]) -> NotebookResult:
+    """Run the notebook of a step.
+
+    Args:
+        context: the step's context.
+        workflow: what to run.
+        inputs: upstream values by parameter name.
+
+    Returns:
+        The result of a run that succeeded, or skipped itself.
+
+    Raises:
+        dagster.Failure: the notebook did not succeed; the failure has its reason, its error and its link.
+    """
+    store = store_of(context)
+    store.recover()
+    log = StepLog(context)
+    attempt = store.open(
+        workflow.name, run_id=context.run_id, attempt=context.retry_number + 1, notebook=workflow.document.name
+    )
+    run = NotebookRun(
+        notebook=workflow.document,
+        parameters={**(context.op_config or {}), **inputs},
+        output=attempt.notebook,
+        journal=attempt.journal,
+        kernel=workflow.kernel,
+        cwd=workflow.cwd,
+        limits=workflow.limits,
+        environment=workflow.environment,
+        run_id=context.run_id,
+        workflow=workflow.name,
+        attempt=context.retry_number + 1,
+        context=run_context(context, workflow.document.path),
+        upstream=upstream_records(context),
+    )
+    try:
+        background = BackgroundRun(run)
+    except RunRefused as refused:
+        attempt.notebook.parent.rmdir()
+        raise dg.Failure(str(refused), allow_retries=False) from None
+    try:
+        log.consume(background.events())
+    except BaseException:  # Dagster's cancel, most of all: stop the kernel, keep the notebook, and let it go on
+        background.cancel()
+        log.consume(background.events())
+        _publish(context, store, attempt, log.result)
+        raise
+    result = _publish(context, store, attempt, log.result)
+    if not result.ok:
+        raise dg.Failure(
+            f"{result.status}: {result.reason}", metadata=attempt_metadata(context, result)
+        ) from NotebookFailed(result)
+    return result
+
+
+def _publish(
+    context: dg.OpExecutionContext, store: NotebookStore, attempt: Any, result: NotebookResult
+) -> NotebookResult:
+    """Bring the notebook to its place, and tell the log where that is."""
+    write_view(str(attempt.notebook))
+    published = store.publish(attempt, result)
+    words = f"{published.status}: {published.reason}" if published.reason else published.status
+    message = f"notebook {published.workflow}, attempt {published.attempt}: {words} ({published.duration_s:.2f} s)"
+    StepLog(context).event(message, attempt_metadata(context, published))
+    return published

@@ -1,0 +1,229 @@
+"""One kernel process: started in a private folder, watched for its death, gone when it is closed."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from queue import Empty
+from typing import TYPE_CHECKING, Any
+
+import psutil
+
+if TYPE_CHECKING:
+    from jupyter_client.asynchronous.client import AsyncKernelClient
+    from jupyter_client.manager import AsyncKernelManager
+
+START_TIMEOUT = 60.0
+"""Seconds a kernel may take to answer its first request."""
+INTERRUPT_GRACE = 1.0
+"""Seconds a cell may take to answer an interrupt."""
+TERMINATE_GRACE = 1.0
+"""Seconds processes may take to end after SIGTERM, before SIGKILL."""
+SHUTDOWN_GRACE = 3.0
+"""Seconds a kernel whose cells are done may take for its exit handlers."""
+_MAX_SOCKET_PATH = 100  # AF_UNIX allows 107 bytes
+
+
+class KernelDied(Exception):
+    """The kernel process ended by itself; the message says how, in words."""
+
+
+class Kernel:
+    """A running kernel and the client connected to it.
+
+    Attributes:
+        client: its Jupyter client, channels open.
+        folder: its private folder (mode 700), removed when it is closed.
+    """
+
+    def __init__(self, manager: AsyncKernelManager, folder: Path) -> None:
+        self.manager = manager
+        self.folder = folder
+        self.client: AsyncKernelClient = manager.client()
+        self._died: asyncio.Task[None] | None = None
+
+    @property
+    def process(self) -> subprocess.Popen[bytes]:
+        """The kernel's process."""
+        process: subprocess.Popen[bytes] = self.manager.provisioner.process  # type: ignore[union-attr]
+        return process
+
+    @property
+    def died(self) -> asyncio.Task[None]:
+        """Done as soon as the process has ended."""
+        if self._died is None:
+            self._died = asyncio.ensure_future(_wait_for_exit(self.process.pid))
+        return self._died
+
+    async def interrupt(self) -> None:
+        """Interrupt the running cell, as the stop button does."""
+        with contextlib.suppress(Exception):  # it may just have died, which its own watch reports
+            await self.manager.interrupt_kernel()
+
+    def cause_of_death(self) -> str:
+        """How the process ended, in words."""
+        code = self.process.poll()
+        if code is None:
+            return "the kernel stopped answering"
+        if code >= 0:
+            return f"the kernel exited by itself with code {code}{self._last_words()}"
+        try:
+            name = signal.Signals(-code).name
+        except ValueError:
+            name = f"signal {-code}"
+        hint = " (as the out-of-memory killer does)" if name == "SIGKILL" else ""
+        return f"the kernel was killed by {name}{hint}{self._last_words()}"
+
+    def _last_words(self) -> str:
+        """The last line the process wrote beside its protocol, where it wrote any."""
+        try:
+            lines = (self.folder / "kernel.log").read_text(errors="replace").strip().splitlines()
+        except OSError:
+            return ""
+        return f": {lines[-1].strip()[:300]}" if lines else ""
+
+    async def shut_down(self) -> None:
+        """Ask it to end, and wait for its exit handlers."""
+        with contextlib.suppress(Exception):  # a kernel that cannot be asked is ended by close()
+            await self.manager.request_shutdown()
+            await asyncio.wait({self.died}, timeout=SHUTDOWN_GRACE)
+
+    async def terminate(self) -> None:
+        """SIGTERM to it and its children, and a moment for them to end."""
+        _signal_all(self._family(), signal.SIGTERM)
+        await asyncio.wait({self.died}, timeout=TERMINATE_GRACE)
+
+    async def close(self) -> None:
+        """Kill whatever is left of it and its children, and remove its folder."""
+        process = self.process
+        _signal_all(self._family(), signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)  # its group, before its number is free for another
+        await asyncio.wait({self.died}, timeout=TERMINATE_GRACE)
+        self.died.cancel()
+        process.poll()
+        self.client.stop_channels()
+        await self.manager.cleanup_resources(restart=False)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _family(self) -> list[psutil.Process]:
+        """The kernel and its descendants, also those in a session of their own."""
+        try:
+            kernel = psutil.Process(self.process.pid)
+            return [kernel, *kernel.children(recursive=True)]
+        except psutil.NoSuchProcess:
+            return []
+
+
+@contextlib.asynccontextmanager
+async def open_kernel(name: str, cwd: Path, environment: Mapping[str, str]) -> AsyncIterator[Kernel]:
+    """Start a kernel, wait until it answers, and leave nothing of it behind.
+
+    Args:
+        name: an installed kernel.
+        cwd: its working directory.
+        environment: all its environment variables.
+
+    Raises:
+        KernelDied: it ended, or did not answer, before its first cell.
+    """
+    folder = private_folder()
+    manager = _manager(name, folder)
+    log = open(folder / "kernel.log", "wb")  # noqa: SIM115 - closed below, when the kernel has its own copy
+    try:
+        await manager.start_kernel(cwd=str(cwd), env=dict(environment), stdout=log, stderr=log)
+    except Exception as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise KernelDied(f"the kernel {name!r} could not be started ({type(error).__name__}: {error})") from None
+    finally:
+        log.close()
+    kernel = Kernel(manager, folder)
+    try:
+        await _shake_hands(kernel)
+        yield kernel
+    finally:
+        await kernel.close()
+
+
+def private_folder() -> Path:
+    """A new folder only we can read, whose path is short enough for sockets."""
+    folder = tempfile.mkdtemp(prefix="nbd-")
+    if len(folder) > _MAX_SOCKET_PATH - len("/kernel-ipc-5") and os.name == "posix":
+        os.rmdir(folder)
+        folder = tempfile.mkdtemp(prefix="nbd-", dir="/tmp")
+    return Path(folder)
+
+
+def _manager(name: str, folder: Path) -> AsyncKernelManager:
+    from jupyter_client.manager import AsyncKernelManager
+
+    manager = AsyncKernelManager(kernel_name=name, connection_file=str(folder / "kernel.json"))
+    if os.name == "posix":
+        manager.transport = "ipc"  # no ports to collide, nobody else's process can connect
+        manager.ip = str(folder / "kernel-ipc")
+    return manager
+
+
+async def _shake_hands(kernel: Kernel) -> None:
+    """Connect when the sockets are bound; ready means a reply on shell and something heard on IOPub.
+
+    jupyter_client's own ``wait_for_ready`` sleeps 200 ms, and connecting before the bind costs ZMQ's 100 ms retry.
+    """
+    deadline = time.monotonic() + START_TIMEOUT
+    if kernel.manager.transport == "ipc":
+        await _wait_for_sockets(kernel, deadline)
+    kernel.client.start_channels(hb=False, stdin=False)  # input() fails at once: nobody is there to answer
+    while True:
+        kernel.client.kernel_info()
+        with contextlib.suppress(Empty):
+            await kernel.client.get_shell_msg(timeout=0.5)
+            await kernel.client.get_iopub_msg(timeout=0.1)
+            return
+        _check_start(kernel, deadline)
+
+
+async def _wait_for_sockets(kernel: Kernel, deadline: float) -> None:
+    ports: Mapping[str, Any] = kernel.manager.get_connection_info()
+    sockets = [f"{kernel.manager.ip}-{ports[f'{name}_port']}" for name in ("shell", "iopub", "control")]
+    while not all(map(os.path.exists, sockets)):
+        _check_start(kernel, deadline)
+        await asyncio.sleep(0.002)
+
+
+def _check_start(kernel: Kernel, deadline: float) -> None:
+    if kernel.process.poll() is not None:
+        raise KernelDied(f"before its first cell {kernel.cause_of_death()}")
+    if time.monotonic() > deadline:
+        raise KernelDied(f"the kernel did not answer within {START_TIMEOUT:g} s")
+
+
+async def _wait_for_exit(pid: int) -> None:
+    """Return when the process has ended; at once where the system can tell, else within 0.2 s."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except (AttributeError, OSError):
+        while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+            await asyncio.sleep(0.2)
+        return
+    loop = asyncio.get_running_loop()
+    ended = loop.create_future()
+    loop.add_reader(descriptor, lambda: None if ended.done() else ended.set_result(None))
+    try:
+        await ended
+    finally:
+        loop.remove_reader(descriptor)
+        os.close(descriptor)
+
+
+def _signal_all(processes: list[psutil.Process], number: signal.Signals) -> None:
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+            process.send_signal(number)

@@ -1,0 +1,1 @@
+"""A notebook as a function: document, parameters, records. No process, no Dagster."""

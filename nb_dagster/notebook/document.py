@@ -1,0 +1,108 @@
+"""A notebook file as a function: its cells, its signature, its kernel, its description and its hash."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from nb_dagster.notebook.formats import read_notebook
+from nb_dagster.notebook.inference import infer_python
+from nb_dagster.notebook.injection import INJECTED_TAG, PARAMETERS_TAG
+from nb_dagster.notebook.languages import infer_by_line
+from nb_dagster.notebook.parameters import Parameters
+
+_HEADING = re.compile(r"^#+\s*")
+
+
+@dataclass(frozen=True)
+class NotebookDocument:
+    """A notebook as it was read; never changed afterwards.
+
+    Attributes:
+        path: where it was read from, as given.
+        content: the notebook in nbformat 4, as plain JSON, without saved outputs.
+        sha256: hash of the file's bytes.
+    """
+
+    path: str
+    content: dict[str, Any]
+    sha256: str
+
+    @classmethod
+    def read(cls, path: str | os.PathLike[str]) -> NotebookDocument:
+        """Read an ``.ipynb`` (nbformat 1 to 4), Jupytext ``py:percent`` or Markdown notebook, local or remote.
+
+        Raises:
+            UnreadableNotebook: one sentence naming the file and what is wrong with it.
+
+        Example:
+            >>> NotebookDocument.read("train.ipynb").parameters["n"].type
+            IntType()
+        """
+        raw, content = read_notebook(path)
+        return cls(os.fspath(path), content, hashlib.sha256(raw).hexdigest())
+
+    @property
+    def name(self) -> str:
+        """The file's name without its ending: ``train`` of ``notebooks/train.ipynb``."""
+        return os.path.basename(self.path).rsplit(".", 1)[0]
+
+    @property
+    def cells(self) -> list[dict[str, Any]]:
+        """Its cells, each with ``cell_type``, ``source`` (text) and ``metadata``."""
+        cells: list[dict[str, Any]] = self.content["cells"]
+        return cells
+
+    @property
+    def kernel(self) -> str:
+        """The name of the kernel it asks for."""
+        spec = self.content["metadata"].get("kernelspec") or {}
+        return str(spec.get("name") or "python3")
+
+    @property
+    def language(self) -> str:
+        """The language of its cells, in lower case."""
+        metadata = self.content["metadata"]
+        spec, info = metadata.get("kernelspec") or {}, metadata.get("language_info") or {}
+        return str(spec.get("language") or info.get("name") or "python").lower()
+
+    @cached_property
+    def parameters(self) -> Parameters:
+        """Its signature.
+
+        Raises:
+            UnreadableNotebook: the parameters cell is no Python.
+        """
+        cell = self.parameters_cell
+        if cell is None:
+            return {}
+        if self.language in ("python", "ipython"):
+            return infer_python(cell["source"], self.path)
+        return infer_by_line(cell["source"], self.language)
+
+    @property
+    def parameters_cell(self) -> dict[str, Any] | None:
+        """The first code cell tagged ``parameters``."""
+        tagged = (c for c in self.cells if c["cell_type"] == "code" and PARAMETERS_TAG in c["metadata"].get("tags", []))
+        return next(tagged, None)
+
+    @property
+    def description(self) -> str | None:
+        """The text of its first Markdown cell, its heading on a line of its own."""
+        first = next((cell["source"].strip() for cell in self.cells if cell["cell_type"] == "markdown"), "")
+        return _HEADING.sub("", first) or None
+
+    @property
+    def code_version(self) -> str:
+        """Hash of what decides its results: code cells, parameters cell and kernel; text and layout do not count."""
+        code = [
+            (cell["source"], sorted(cell["metadata"].get("tags", [])))
+            for cell in self.cells
+            if cell["cell_type"] == "code" and INJECTED_TAG not in cell["metadata"].get("tags", [])
+        ]
+        return hashlib.sha256(json.dumps([self.kernel, code]).encode()).hexdigest()[:16]

@@ -1,0 +1,117 @@
+"""Notebook files to nbformat 4: ``.ipynb`` of any age, Jupytext ``py:percent`` and Markdown."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any, NoReturn
+
+from nb_dagster.errors import UnreadableNotebook
+
+_JUPYTEXT_ENDINGS = (".py", ".md", ".r", ".R", ".jl", ".sh")
+
+
+def read_notebook(path: str | os.PathLike[str]) -> tuple[bytes, dict[str, Any]]:
+    """The file's bytes, and the notebook in it: nbformat 4, sources as text, outputs left out.
+
+    Raises:
+        UnreadableNotebook: there is no such file, or it is no notebook.
+    """
+    name = os.fspath(path)
+    raw = _read_bytes(name)
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        _refuse(name, f"is not UTF-8 text (byte {error.start} is 0x{raw[error.start]:02x}); save it as UTF-8")
+    if not text.strip():
+        _refuse(name, "is empty")
+    if name.endswith(_JUPYTEXT_ENDINGS):
+        return raw, _normalize(name, _from_jupytext(name, text))
+    try:
+        notebook = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        _refuse(name, f"is no notebook: not JSON ({error})")
+    return raw, _normalize(name, _upgrade(name, notebook))
+
+
+def _read_bytes(name: str) -> bytes:
+    try:
+        if "://" in name:
+            from upath import UPath
+
+            content: bytes = UPath(name).read_bytes()
+            return content
+        with open(name, "rb") as file:
+            return file.read()
+    except FileNotFoundError:
+        _refuse(name, "does not exist")
+    except IsADirectoryError:
+        _refuse(name, "is a folder, not a notebook")
+    except Exception as error:  # fsspec's back ends raise what they like
+        _refuse(name, f"cannot be read ({type(error).__name__}: {error})")
+
+
+def _upgrade(name: str, notebook: Any) -> dict[str, Any]:
+    """An older notebook in nbformat 4."""
+    if not isinstance(notebook, dict):
+        _refuse(name, "is no notebook: its JSON is no object")
+    version = notebook.get("nbformat")
+    if not isinstance(version, int) or isinstance(version, bool):
+        _refuse(name, "is no notebook: it has no nbformat number")
+    if version == 4:
+        return notebook
+    if not 1 <= version < 4:
+        _refuse(name, f"is nbformat {version}; this version reads 1 to 4")
+    import nbformat
+
+    try:
+        return dict(nbformat.convert(nbformat.from_dict(notebook), 4))  # type: ignore[no-untyped-call]
+    except Exception as error:  # nbformat's converters raise what the missing key raises
+        _refuse(name, f"is a broken notebook of nbformat {version} ({type(error).__name__}: {error})")
+
+
+def _from_jupytext(name: str, text: str) -> dict[str, Any]:
+    import jupytext
+
+    ending = name[name.rindex(".") :]
+    try:
+        return dict(jupytext.reads(text, fmt=jupytext.guess_format(text, ending)[0] if ending != ".md" else "md"))
+    except Exception as error:  # jupytext names its errors by format, not by kind
+        _refuse(name, f"cannot be read by Jupytext ({type(error).__name__}: {error})")
+
+
+def _normalize(name: str, notebook: dict[str, Any]) -> dict[str, Any]:
+    cells = notebook.get("cells")
+    if not isinstance(cells, list):
+        _refuse(name, "is no notebook: it has no list of cells")
+    metadata = notebook.get("metadata")
+    return {
+        "nbformat": 4,
+        "nbformat_minor": notebook.get("nbformat_minor", 5),
+        "metadata": dict(metadata) if isinstance(metadata, dict) else {},
+        "cells": [_normalize_cell(name, index, cell) for index, cell in enumerate(cells)],
+    }
+
+
+def _normalize_cell(name: str, index: int, cell: Any) -> dict[str, Any]:
+    if not isinstance(cell, dict) or cell.get("cell_type") not in ("code", "markdown", "raw"):
+        _refuse(name, f"is no notebook: cell {index + 1} is no code, markdown or raw cell")
+    source = cell.get("source", "")
+    if isinstance(source, list) and all(isinstance(line, str) for line in source):
+        source = "".join(source)
+    if not isinstance(source, str):
+        _refuse(name, f"is no notebook: the source of cell {index + 1} is no text")
+    metadata = dict(cell["metadata"]) if isinstance(cell.get("metadata"), dict) else {}
+    tags = metadata.get("tags")
+    metadata["tags"] = [str(tag) for tag in tags] if isinstance(tags, list) else []
+    if not metadata["tags"]:
+        del metadata["tags"]
+    kept = {key: cell[key] for key in ("id", "attachments") if key in cell}
+    normal = {**kept, "cell_type": cell["cell_type"], "source": source, "metadata": metadata}
+    if cell["cell_type"] == "code":
+        normal |= {"outputs": [], "execution_count": None}
+    return normal
+
+
+def _refuse(name: str, reason: str) -> NoReturn:
+    raise UnreadableNotebook(f"{name} {reason}")

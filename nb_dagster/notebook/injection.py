@@ -1,0 +1,85 @@
+"""The cell that gives a run's parameters to the kernel. Values are data: no text a caller sends can become code."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from nb_dagster.notebook.languages import assign_by_papermill
+from nb_dagster.notebook.parameters import Parameter, Parameters
+from nb_dagster.notebook.types import JSON, DatetimeType, DateType, ListType, ParameterType, PathType, UnionType
+
+INJECTED_TAG = "injected-parameters"
+PARAMETERS_TAG = "parameters"
+
+
+def parameters_source(
+    declared: Parameters, values: Mapping[str, JSON], *, loaded: Collection[str], language: str, kernel: str, owner: str
+) -> str:
+    """Source of the injected cell.
+
+    Args:
+        declared: the notebook's parameters.
+        values: checked values by name.
+        loaded: names whose values come as files, which ``nb.input`` loads (Python only).
+        language: the kernel's language, in lower case.
+        kernel: the kernel's name.
+        owner: the notebook, for messages.
+
+    Raises:
+        InvalidParameter: the kernel's language cannot carry a value safely.
+    """
+    if language != "python":
+        return assign_by_papermill(values, kernel, language, owner)
+    lines = ["# Parameters of this run"]
+    lines += [f"{name} = {python_literal(values[name], declared[name].type)}" for name in declared if name in values]
+    if loaded:
+        lines += ["from nb_dagster import nb", *(f'{name} = nb.input("{name}")' for name in declared if name in loaded)]
+    return "\n".join(lines)
+
+
+def python_literal(value: JSON, declared: ParameterType) -> str:
+    """A Python expression for a JSON value of a declared type; only literals and four fixed constructors.
+
+    Example:
+        >>> python_literal("2026-01-31", DateType())
+        "__import__('datetime').date.fromisoformat('2026-01-31')"
+    """
+    if value is None:
+        return "None"
+    if isinstance(declared, UnionType):
+        return python_literal(value, _member_of(declared, value))
+    if isinstance(declared, DateType):
+        return f"__import__('datetime').date.fromisoformat({value!r})"
+    if isinstance(declared, DatetimeType):
+        return f"__import__('datetime').datetime.fromisoformat({value!r})"
+    if isinstance(declared, PathType):
+        return f"__import__('pathlib').Path({value!r})"
+    if isinstance(declared, ListType):
+        items = [python_literal(item, declared.item) for item in value]
+        return f"({', '.join(items)}{',' * (len(items) == 1)})" if declared.is_tuple else f"[{', '.join(items)}]"
+    return repr(value)
+
+
+def insert_parameters(cells: list[Any], source: str, cell: Any) -> int:
+    """Put the injected cell behind the ``parameters`` cell, in the place of an earlier run's; returns its index."""
+    cell["source"] = source
+    cell["metadata"]["tags"] = [INJECTED_TAG]
+    cells[:] = [each for each in cells if INJECTED_TAG not in each["metadata"].get("tags", [])]
+    tagged = [index for index, each in enumerate(cells) if PARAMETERS_TAG in each["metadata"].get("tags", [])]
+    index = tagged[0] + 1 if tagged else 0
+    cells.insert(index, cell)
+    return index
+
+
+def _member_of(declared: UnionType, value: JSON) -> ParameterType:
+    for member in declared.members:
+        try:
+            member.check(value)
+        except ValueError:
+            continue
+        return member
+    return declared.members[0]
+
+
+__all__ = ["INJECTED_TAG", "PARAMETERS_TAG", "Parameter", "insert_parameters", "parameters_source", "python_literal"]

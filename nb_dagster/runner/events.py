@@ -1,0 +1,116 @@
+"""What a run emits while it goes. Log, progress bar, Dagster and the rest are consumers of these, and of nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from nb_dagster.notebook.records import Record
+
+if TYPE_CHECKING:
+    from nb_dagster.runner.result import CellResult, NotebookResult
+
+
+@dataclass(frozen=True)
+class Started:
+    """The kernel is up and the first cell is next.
+
+    Attributes:
+        at: seconds since the epoch.
+        run_id: id of the run.
+        workflow: its name.
+        notebook: path of the source.
+        executed_notebook: where the executed notebook is written.
+        cells: how many code cells it has.
+        kernel: the kernel's name.
+        parameters: the values given to it.
+    """
+
+    at: float
+    run_id: str
+    workflow: str
+    notebook: str
+    executed_notebook: str
+    cells: int
+    kernel: str
+    parameters: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class CellStarted:
+    """A cell was sent to the kernel.
+
+    Attributes:
+        at: seconds since the epoch.
+        cell: its index in the executed notebook, from 0.
+        number: its number among the code cells, from 1.
+        first_line: its first line of code.
+    """
+
+    at: float
+    cell: int
+    number: int
+    first_line: str
+
+
+@dataclass(frozen=True)
+class CellFinished:
+    """A cell ended, one way or another.
+
+    Attributes:
+        at: seconds since the epoch.
+        number: its number among the code cells, from 1.
+        result: its index, status and duration.
+    """
+
+    at: float
+    number: int
+    result: CellResult
+
+
+@dataclass(frozen=True)
+class Stream:
+    """Text a cell wrote to ``stdout`` or ``stderr``."""
+
+    at: float
+    cell: int
+    name: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Display:
+    """Something a cell showed: its MIME bundle."""
+
+    at: float
+    cell: int
+    data: dict[str, Any] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """The notebook handed something out."""
+
+    at: float
+    cell: int
+    record: Record
+
+
+@dataclass(frozen=True)
+class Warned:
+    """Something a person should know, which did not end the run."""
+
+    at: float
+    cell: int | None
+    message: str
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The run is over, its kernel is gone, its executed notebook is written."""
+
+    at: float
+    result: NotebookResult
+
+
+Event: TypeAlias = Started | CellStarted | CellFinished | Stream | Display | Recorded | Warned | Finished

@@ -1,0 +1,91 @@
+"""The executed notebook: the document with its injected cell, outputs, and the true state of each cell and of the run."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import uuid
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from nb_dagster.notebook.injection import insert_parameters
+
+
+def executed_form(content: dict[str, Any], injected: str | None, run: dict[str, Any]) -> dict[str, Any]:
+    """The notebook as it will run: every code cell ``not_run``, the parameters' cell in its place.
+
+    Args:
+        content: the document's content.
+        injected: source of the cell with this run's parameters, if there are any.
+        run: what ``metadata.nb_dagster`` says of the run.
+    """
+    cells = [{**cell, "metadata": dict(cell["metadata"])} for cell in content["cells"]]
+    if injected is not None:
+        insert_parameters(cells, injected, _new_code_cell())
+    for cell in cells:
+        cell.setdefault("id", uuid.uuid4().hex[:8])
+        cell["metadata"].pop("nb_dagster", None)
+        if cell["cell_type"] == "code":
+            cell |= {"outputs": [], "execution_count": None}
+            cell["metadata"]["nb_dagster"] = {"status": "not_run", "started": None, "ended": None}
+    metadata = {**content["metadata"], "nb_dagster": {**run, "status": "running", "reason": None, "ended": None}}
+    metadata.pop("widgets", None)
+    return {"nbformat": 4, "nbformat_minor": max(5, content["nbformat_minor"]), "metadata": metadata, "cells": cells}
+
+
+def new_notebook(content: dict[str, Any]) -> Any:
+    """The same as an nbformat node."""
+    import nbformat
+
+    return nbformat.from_dict(content)  # type: ignore[no-untyped-call]
+
+
+def mark_cell(cell: Any, status: str, started: float, ended: float) -> dict[str, Any]:
+    """Write into the cell how it ended; returns what was written."""
+    metadata = {"status": status, "started": timestamp(started), "ended": timestamp(ended)}
+    cell.metadata["nb_dagster"] = metadata
+    return metadata
+
+
+def mark_run(notebook: Any, status: str, reason: str | None, ended: float) -> None:
+    """Write into the notebook how the run ended."""
+    notebook.metadata["nb_dagster"] |= {"status": status, "reason": reason, "ended": timestamp(ended)}
+
+
+def write_notebook(path: Path, notebook: Any) -> None:
+    """Write the file in one step: it is there whole, or not at all."""
+    import nbformat
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, partial = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(nbformat.v4.writes_json(notebook) + "\n")  # type: ignore[no-untyped-call]
+        os.chmod(partial, 0o666 & ~_umask())
+        os.replace(partial, path)
+    except BaseException:
+        Path(partial).unlink(missing_ok=True)
+        raise
+
+
+def timestamp(seconds: float) -> str:
+    """ISO 8601 in UTC, to the millisecond."""
+    return datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="milliseconds")
+
+
+def _new_code_cell() -> dict[str, Any]:
+    return {
+        "cell_type": "code",
+        "id": uuid.uuid4().hex[:8],
+        "metadata": {},
+        "source": "",
+        "outputs": [],
+        "execution_count": None,
+    }
+
+
+def _umask() -> int:
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask

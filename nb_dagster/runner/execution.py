@@ -1,0 +1,231 @@
+"""One run from its specification to its end: check, start, run the cells under their limits, write what happened."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any
+
+from nb_dagster.kernel.process import INTERRUPT_GRACE, Kernel, KernelDied, open_kernel
+from nb_dagster.notebook.records import Records, read_records
+from nb_dagster.runner import events
+from nb_dagster.runner.client import CellClient
+from nb_dagster.runner.ending import Ending, Stopped, ended_by_author
+from nb_dagster.runner.executed import mark_cell, mark_run, new_notebook, write_notebook
+from nb_dagster.runner.failure import first_line, read_error
+from nb_dagster.runner.handover import hand_over
+from nb_dagster.runner.journal import Journal
+from nb_dagster.runner.prepared import Prepared, prepare
+from nb_dagster.runner.result import CellError, CellResult, CellStatus, NotebookResult
+from nb_dagster.runner.run import NotebookRun
+from nb_dagster.runner.watch import Watch
+
+_DRAIN_AFTER_DEATH = 0.1  # seconds for what a dead kernel had still sent
+_SKIP_TAG = "skip-execution"
+
+
+async def stream_notebook(run: NotebookRun) -> AsyncGenerator[events.Event, None]:
+    """Run a notebook, and yield its events as they happen; the last one is ``Finished``, with the result.
+
+    Leaving the loop early cancels the run: its kernel is stopped, its partial notebook kept.
+
+    Args:
+        run: what to run.
+
+    Raises:
+        RunRefused: before anything was started.
+
+    Example:
+        >>> async for event in stream_notebook(NotebookRun("train.ipynb", {"n": 400}, output="out.ipynb")):
+        ...     print(event)
+    """
+    execution = Execution(prepare(run))
+    async with aclosing(execution.stream()) as stream:
+        async for event in stream:
+            yield event
+
+
+class Execution:
+    """A prepared run, being executed once.
+
+    Args:
+        prepared: a run that has passed its checks.
+    """
+
+    def __init__(self, prepared: Prepared) -> None:
+        self._prepared = prepared
+        self._run = prepared.run
+        self._notebook = new_notebook(prepared.content)
+        self._queue: asyncio.Queue[events.Event | None] = asyncio.Queue()
+        self._cancelled = asyncio.Event()
+        self._records = Records()
+        self._started = time.time()
+        self._cells: dict[int, CellResult] = {}
+        self._error: CellError | None = None
+        self._journal: Journal
+        self._watch = Watch(self._run.limits, self._cancelled)
+
+    def cancel(self) -> None:
+        """Stop the run; its events go on until ``Finished``."""
+        self._cancelled.set()
+
+    async def stream(self) -> AsyncGenerator[events.Event, None]:
+        """The events of the run; closing the iterator early cancels it."""
+        task = asyncio.create_task(self._execute())
+        try:
+            while (event := await self._queue.get()) is not None:
+                yield event
+            await task
+        finally:
+            self.cancel()
+            await asyncio.wait({task})
+
+    async def _execute(self) -> None:
+        try:
+            prepared = self._prepared
+            self._journal = Journal(prepared.journal, prepared.content, prepared.output)
+            ending = await self._run_kernel()
+            self._emit(self._finish(ending))
+        finally:
+            self._queue.put_nowait(None)
+
+    async def _run_kernel(self) -> Ending:
+        prepared = self._prepared
+        try:
+            with hand_over(prepared) as (environment, setup):
+                async with open_kernel(prepared.kernel, prepared.cwd, environment) as kernel:
+                    self._emit_started()
+                    ending = await self._run_cells(kernel, setup)
+                    if ending.kernel_is_well:
+                        await kernel.shut_down()
+                    elif ending.status != "killed":
+                        await kernel.terminate()
+                    return ending
+        except KernelDied as died:
+            return Ending("killed", str(died))
+
+    async def _run_cells(self, kernel: Kernel, setup: str) -> Ending:
+        client = CellClient(self._notebook, kernel.client, self._on_message)
+        if setup:
+            kernel.client.execute(setup, silent=True, store_history=False)
+        ending = Ending("succeeded")
+        for number, index in enumerate(self._code_cells(), start=1):
+            if _SKIP_TAG in self._notebook.cells[index].metadata.get("tags", []):
+                self._finish_cell(index, number, "skipped", time.time())
+                continue
+            ended = await self._run_cell(kernel, client, number, index)
+            if ended is not None:
+                ending = ended
+                break
+        client.set_widgets_metadata()
+        return ending
+
+    async def _run_cell(self, kernel: Kernel, client: CellClient, number: int, index: int) -> Ending | None:
+        """Run one cell; how the run ended, where it ended with this cell."""
+        source = self._notebook.cells[index].source
+        started = time.time()
+        self._journal.cell_started(index)
+        self._emit(events.CellStarted(started, index, number, first_line(source)))
+        cell = asyncio.ensure_future(client.run_cell(index))
+        try:
+            reply = await self._watch.over(cell, kernel.died)
+            ending = self._judge(reply, number, index, source)
+        except Stopped as stopped:
+            await self._stop_cell(kernel, cell, died=stopped.ending.status == "killed")
+            why = kernel.cause_of_death() if stopped.ending.status == "killed" else stopped.ending.reason
+            ending = Ending(stopped.ending.status, f"{why}, in cell {number} ({first_line(source)})")
+        status: CellStatus = ending.cell_status if ending else "succeeded"
+        self._finish_cell(index, number, status, started)
+        return ending
+
+    def _judge(self, reply: dict[str, Any], number: int, index: int, source: str) -> Ending | None:
+        """What a kernel's reply means; success needs its word for it."""
+        if self._records.skip_reason is not None:
+            return Ending("skipped", self._records.skip_reason, kernel_is_well=True)
+        by_author = ended_by_author(reply, number)
+        if by_author is not None:
+            return by_author
+        if reply.get("status") == "ok" or "raises-exception" in self._notebook.cells[index].metadata.get("tags", []):
+            return None
+        self._error = read_error(reply, index, number, source)
+        return Ending("failed", str(self._error), kernel_is_well=True)
+
+    async def _stop_cell(self, kernel: Kernel, cell: asyncio.Future[Any], *, died: bool) -> None:
+        """Let a stopped cell say where it was, as long as it takes no time; then give it up."""
+        if not died:
+            await kernel.interrupt()
+        await asyncio.wait({cell}, timeout=_DRAIN_AFTER_DEATH if died else INTERRUPT_GRACE)
+        cell.cancel()
+        await asyncio.gather(cell, return_exceptions=True)
+
+    def _on_message(self, cell: int, message: dict[str, Any]) -> None:
+        self._watch.heard()
+        self._journal.message(cell, message)
+        content, now = message["content"], time.time()
+        if message["msg_type"] == "stream":
+            self._emit(events.Stream(now, cell, content["name"], content["text"]))
+        elif message["msg_type"] in ("display_data", "execute_result", "update_display_data"):
+            self._on_display(now, cell, content.get("data", {}))
+
+    def _on_display(self, now: float, cell: int, data: dict[str, Any]) -> None:
+        try:
+            records = read_records(data, self._prepared.files)
+        except (ValueError, KeyError, TypeError, OSError) as error:
+            self._emit(events.Warned(now, cell, f"a record was left out: {error}"))
+            return
+        for record in records:
+            self._records.add(record)
+            self._emit(events.Recorded(now, cell, record))
+        if not records:
+            self._emit(events.Display(now, cell, data))
+
+    def _finish_cell(self, index: int, number: int, status: CellStatus, started: float) -> None:
+        now = time.time()
+        self._cells[index] = CellResult(index, status, now - started)
+        self._journal.cell_finished(index, mark_cell(self._notebook.cells[index], status, started, now))
+        self._emit(events.CellFinished(now, number, self._cells[index]))
+
+    def _code_cells(self) -> list[int]:
+        return [index for index, cell in enumerate(self._notebook.cells) if cell.cell_type == "code"]
+
+    def _emit(self, event: events.Event) -> None:
+        self._queue.put_nowait(event)
+
+    def _emit_started(self) -> None:
+        prepared = self._prepared
+        self._emit(
+            events.Started(
+                at=self._started,
+                run_id=prepared.run_id,
+                workflow=prepared.workflow,
+                notebook=prepared.document.path,
+                executed_notebook=str(prepared.output),
+                cells=len(self._code_cells()),
+                kernel=prepared.kernel,
+                parameters=prepared.parameters,
+            )
+        )
+
+    def _finish(self, ending: Ending) -> events.Finished:
+        prepared, now = self._prepared, time.time()
+        mark_run(self._notebook, ending.status, ending.reason, now)
+        write_notebook(prepared.output, self._notebook)
+        self._journal.close()
+        not_run = {index: CellResult(index, "not_run", 0.0) for index in self._code_cells()}
+        result = NotebookResult(
+            status=ending.status,
+            reason=ending.reason,
+            notebook=prepared.document.path,
+            workflow=prepared.workflow,
+            run_id=prepared.run_id,
+            attempt=self._run.attempt,
+            executed_notebook=str(prepared.output),
+            parameters=prepared.parameters,
+            records=self._records,
+            cells=[self._cells.get(index, cell) for index, cell in not_run.items()],
+            error=self._error,
+            duration_s=now - self._started,
+        )
+        return events.Finished(now, result)

@@ -1,0 +1,57 @@
+"""A kernel's error reply as the error a person wants to read."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from nb_dagster.runner.result import CellError
+
+_ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07]*\x07")
+_CELL_FRAME = re.compile(r"(?:Cell )?In ?\[\d+\], line (\d+)|<ipython-input-[^>]+> in .*|File <[^>]*>:(\d+)")
+_ARROW = re.compile(r"^-+> (\d+) ", re.MULTILINE)
+_OUR_FRAME = re.compile(r"^(?:File )?\S*nb_dagster[/\\]nb\.py")
+
+
+def read_error(reply: dict[str, Any], cell: int, number: int, source: str) -> CellError:
+    """The error in an execute reply.
+
+    Args:
+        reply: the reply's content, with status ``error``.
+        cell: the cell's index.
+        number: its number among code cells, from 1.
+        source: the cell's text.
+    """
+    frames = [strip_ansi(frame) for frame in reply.get("traceback") or []]
+    frames = [frame for frame in frames if not _OUR_FRAME.match(frame.lstrip())]
+    return CellError(
+        type=str(reply.get("ename", "")),
+        message=strip_ansi(str(reply.get("evalue", ""))),
+        cell=cell,
+        number=number,
+        line=_line(frames),
+        first_line=first_line(source),
+        traceback="\n".join(frames),
+    )
+
+
+def strip_ansi(text: str) -> str:
+    """The text without colours and cursor moves."""
+    return _ANSI.sub("", text)
+
+
+def first_line(source: str) -> str:
+    """The first line of code in a cell, shortened; a comment where there is nothing else."""
+    lines = [line.strip() for line in source.splitlines() if line.strip()]
+    line = next((line for line in lines if not line.startswith("#")), lines[0] if lines else "")
+    return line if len(line) <= 80 else line[:79] + "…"
+
+
+def _line(frames: list[str]) -> int | None:
+    for frame in frames:
+        in_cell = _CELL_FRAME.search(frame)
+        if in_cell:
+            found = in_cell[1] or in_cell[2]
+            arrow = _ARROW.search(frame)
+            return int(found) if found else (int(arrow[1]) if arrow else None)
+    return None

@@ -1,0 +1,144 @@
+"""A run that has passed every check: nothing was started yet, and what starts now is well formed."""
+
+from __future__ import annotations
+
+import os
+import time
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nb_dagster.errors import InvalidParameter, RunRefused
+from nb_dagster.kernel.specs import find_kernel
+from nb_dagster.notebook.document import NotebookDocument
+from nb_dagster.notebook.injection import parameters_source
+from nb_dagster.notebook.parameters import Parameter, check_parameters, default_values, fill_context
+from nb_dagster.notebook.types import JSON, check_json
+from nb_dagster.runner.executed import executed_form, timestamp
+from nb_dagster.runner.run import NotebookRun
+from nb_dagster.version import __version__
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A checked run.
+
+    Attributes:
+        run: as it was asked for.
+        document: the notebook.
+        content: the notebook as it will run, in nbformat 4.
+        parameters: its parameters as JSON: given values, and the notebook's own literals.
+        context: what ``nb.context`` says.
+        file_inputs: values that are handed over as files.
+        kernel: the kernel's name.
+        language: the kernel's language, in lower case.
+        cwd: its working directory.
+        output: where the executed notebook is written.
+        files: the folder for artifacts.
+        journal: where the journal is written.
+        run_id: id of the run.
+        workflow: its name.
+    """
+
+    run: NotebookRun
+    document: NotebookDocument
+    content: dict[str, Any]
+    parameters: dict[str, JSON]
+    context: dict[str, JSON]
+    file_inputs: dict[str, Any]
+    kernel: str
+    language: str
+    cwd: Path
+    output: Path
+    files: Path
+    journal: Path
+    run_id: str
+    workflow: str
+
+
+def prepare(run: NotebookRun) -> Prepared:
+    """Check a run.
+
+    Raises:
+        RunRefused: one sentence on what is wrong with it.
+    """
+    document = run.notebook if isinstance(run.notebook, NotebookDocument) else NotebookDocument.read(run.notebook)
+    owner, declared = document.path, document.parameters
+    kernel = run.kernel or document.kernel
+    language = str(find_kernel(kernel, owner).language or document.language).lower()
+    run_id, workflow = run.run_id or str(uuid.uuid4()), run.workflow or document.name
+    now = time.time()
+    context = {"run_id": run_id, "workflow": workflow, "attempt": run.attempt, "now": timestamp(now), **run.context}
+
+    filled = fill_context(declared, run.parameters, context)
+    large = {name: value for name, value in filled.items() if _needs_file(declared.get(name), value)}
+    if large and language != "python":
+        raise InvalidParameter(f"{owner}: a {language} kernel takes JSON, and {', '.join(large)} is none")
+    small = {name: value for name, value in filled.items() if name not in large}
+    small_declared = {name: parameter for name, parameter in declared.items() if name not in large}
+    values = {**default_values(small_declared), **check_parameters(small_declared, small, owner)}
+    changed = {name: value for name, value in values.items() if not declared[name].is_set_to(value)}
+    source = None
+    if changed or large:
+        source = parameters_source(declared, changed, loaded=large, language=language, kernel=kernel, owner=owner)
+    output = _output(run, document)
+    metadata = {
+        "version": __version__,
+        "run_id": run_id,
+        "workflow": workflow,
+        "attempt": run.attempt,
+        "parameters": values,
+        "source_sha256": document.sha256,
+        "commit": run.context.get("commit"),
+        "kernel": kernel,
+        "started": timestamp(now),
+    }
+    return Prepared(
+        run=run,
+        document=document,
+        content=executed_form(document.content, source, metadata),
+        parameters=values,
+        context=context,
+        file_inputs=large,
+        kernel=kernel,
+        language=language,
+        cwd=_cwd(run, document),
+        output=output,
+        files=output.with_suffix(".files"),
+        journal=run.journal or output.with_name(f"{output.name}.journal"),
+        run_id=run_id,
+        workflow=workflow,
+    )
+
+
+def _needs_file(parameter: Parameter | None, value: object) -> bool:
+    """Whether a value is no JSON, for a parameter that says nothing of its type: an upstream frame, any object."""
+    if parameter is None or not parameter.type.is_open:
+        return False
+    try:
+        check_json(value)
+    except ValueError:
+        return True
+    return False
+
+
+def _output(run: NotebookRun, document: NotebookDocument) -> Path:
+    if not os.fspath(run.output):
+        raise RunRefused(f"{document.path}: a run needs an output, the path of its executed notebook")
+    output = Path(run.output).absolute()
+    if output.exists():
+        raise RunRefused(f"{output} exists already, and no run overwrites another's notebook; name another output")
+    if output.suffix != ".ipynb":
+        raise RunRefused(f"{output}: an executed notebook is an .ipynb file")
+    return output
+
+
+def _cwd(run: NotebookRun, document: NotebookDocument) -> Path:
+    if run.cwd is not None:
+        cwd = Path(run.cwd).absolute()
+    else:
+        cwd = Path.cwd() if "://" in document.path else Path(document.path).absolute().parent
+    if not cwd.is_dir():
+        raise RunRefused(f"{document.path}: the working directory {cwd} does not exist")
+    return cwd

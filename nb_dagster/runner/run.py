@@ -1,0 +1,67 @@
+"""The specification of one run; every surface and every executor uses this one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from nb_dagster.notebook.document import NotebookDocument
+from nb_dagster.notebook.types import JSON
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Times in seconds after which a run is stopped; None is no limit.
+
+    Attributes:
+        timeout: for the whole run.
+        cell_timeout: for each cell.
+        stall_timeout: without any output or finished cell.
+    """
+
+    timeout: float | None = None
+    cell_timeout: float | None = None
+    stall_timeout: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("timeout", "cell_timeout", "stall_timeout"):
+            value = getattr(self, name)
+            if value is not None and not (isinstance(value, (int, float)) and value > 0):
+                raise ValueError(f"{name} is a number of seconds above 0, not {value!r}")
+
+
+@dataclass(frozen=True)
+class NotebookRun:
+    """One call of a notebook.
+
+    Attributes:
+        notebook: the document, or the path of its file.
+        parameters: values by name: JSON, or for a parameter of no declared type any object, such as a DataFrame.
+        output: local path of the executed notebook; ``<stem>.files/`` beside it takes artifacts.
+        kernel: an installed kernel's name; None takes the notebook's own.
+        cwd: working directory; None takes the notebook's folder.
+        limits: timeouts.
+        environment: variables set for the kernel beside those of this process.
+        run_id: id of the run it belongs to.
+        workflow: name it runs under; empty takes the file's name.
+        attempt: 1 for the first.
+        context: partition key, window, commit and the like, for ``nb.context`` and context parameters.
+        upstream: what earlier notebooks recorded, by name, for ``nb.upstream``.
+        journal: local path of the journal; None puts it beside the output.
+    """
+
+    notebook: NotebookDocument | str | os.PathLike[str]
+    parameters: Mapping[str, object] = field(default_factory=dict)
+    output: str | os.PathLike[str] = ""
+    kernel: str | None = None
+    cwd: str | os.PathLike[str] | None = None
+    limits: Limits = Limits()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    run_id: str = ""
+    workflow: str = ""
+    attempt: int = 1
+    context: Mapping[str, JSON] = field(default_factory=dict)
+    upstream: Mapping[str, Mapping[str, JSON]] = field(default_factory=dict)
+    journal: Path | None = None

@@ -1,0 +1,121 @@
+"""The store of executed notebooks: ``<root>/<workflow>/<time>-<run>-<attempt>/<notebook>.ipynb`` and ``.files/`` beside it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tempfile
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from nb_dagster.notebook.records import FileValue, Records
+from nb_dagster.runner.journal import recover_notebook
+from nb_dagster.runner.result import NotebookResult
+
+DEFAULT_ROOT = ".nb_dagster/notebooks"
+_RUNNING = ".running"
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """The place of one attempt.
+
+    Attributes:
+        notebook: local path of the executed notebook.
+        journal: local path of the journal.
+        folder: name of the attempt's folder under the root.
+    """
+
+    notebook: Path
+    journal: Path
+    folder: str
+
+
+class NotebookStore:
+    """Keeps every attempt's executed notebook and files, each in a folder of its own.
+
+    Args:
+        root: a local folder, or a URL that universal-pathlib knows (``s3://bucket/notebooks``). A remote store is
+            written when the attempt has ended; until then it is in a local staging folder.
+
+    Example:
+        >>> store = NotebookStore("notebooks")
+        >>> attempt = store.open("train", run_id="1a2b3c4d", attempt=1, notebook="train")
+    """
+
+    def __init__(self, root: str | os.PathLike[str] = DEFAULT_ROOT) -> None:
+        self.root = os.fspath(root)
+        self._is_remote = "://" in self.root
+        self._local = _staging_folder(self.root) if self._is_remote else Path(self.root).absolute()
+
+    def open(self, workflow: str, *, run_id: str, attempt: int, notebook: str) -> Attempt:
+        """A new folder for an attempt; never one that exists."""
+        stamp = time.strftime("%Y-%m-%dT%H%M%SZ", time.gmtime())
+        parent = self._local / slug(workflow)
+        name = f"{stamp}-{slug(run_id)[:8]}-{attempt}"
+        for suffix in ("", *(f".{count}" for count in range(2, 1000))):
+            folder = parent / f"{name}{suffix}"
+            try:
+                folder.mkdir(parents=True)
+            except FileExistsError:
+                continue
+            journal = self._local / _RUNNING / f"{parent.name}-{folder.name}.jsonl"
+            return Attempt(folder / f"{slug(notebook)}.ipynb", journal, f"{parent.name}/{folder.name}")
+        raise FileExistsError(f"{parent / name} exists a thousand times")
+
+    def publish(self, attempt: Attempt, result: NotebookResult) -> NotebookResult:
+        """Bring an ended attempt to where it is kept; the result then names those places."""
+        if not self._is_remote:
+            return result
+        from upath import UPath
+
+        here = attempt.notebook.parent
+        there = UPath(self.root) / attempt.folder
+        for path in sorted(here.rglob("*")):
+            if path.is_file():
+                target = there / path.relative_to(here).as_posix()
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(path.read_bytes())
+        published = _moved(result, str(here), str(there))
+        shutil.rmtree(here, ignore_errors=True)
+        return published
+
+    def recover(self) -> list[Path]:
+        """Make the notebooks of runs whose process was killed from their journals.
+
+        Returns:
+            Their paths; empty where there was nothing to do.
+        """
+        recovered = [recover_notebook(journal) for journal in (self._local / _RUNNING).glob("*.jsonl")]
+        return [path for path in recovered if path is not None]
+
+
+def slug(name: str) -> str:
+    """A name as one part of a path."""
+    return re.sub(r"[^\w.+-]+", "_", name).strip(".") or "_"
+
+
+def _staging_folder(root: str) -> Path:
+    return (
+        Path(tempfile.gettempdir()) / f"nb_dagster-staging-{os.getuid() if hasattr(os, 'getuid') else 0}" / slug(root)
+    )
+
+
+def _moved(result: NotebookResult, here: str, there: str) -> NotebookResult:
+    def move(path: str) -> str:
+        return there + path[len(here) :].replace(os.sep, "/") if path.startswith(here) else path
+
+    records = Records(
+        outputs={
+            name: replace(value, path=move(value.path)) if isinstance(value, FileValue) else value
+            for name, value in result.records.outputs.items()
+        },
+        metrics=result.records.metrics,
+        figures=result.records.figures,
+        artifacts={name: move(path) for name, path in result.records.artifacts.items()},
+        checks=result.records.checks,
+        skip_reason=result.records.skip_reason,
+    )
+    return replace(result, executed_notebook=move(result.executed_notebook), records=records)

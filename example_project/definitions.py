@@ -5,6 +5,7 @@ ingest -> split -> train[n] -> benchmark[n] -> summary -> leaderboard
 """
 
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 
@@ -64,7 +65,7 @@ summary = nbd.notebook_asset(
 
 
 @dg.asset(group_name="digits")
-def leaderboard(summary: list[dict[str, float]]) -> dg.MaterializeResult[str]:
+def leaderboard(summary: list[dict[str, Any]]) -> dg.MaterializeResult[str]:
     """The benchmarks as a Markdown table, best model first: an ordinary asset that takes a notebook's value."""
     best_first = sorted(summary, key=lambda row: row["auc"], reverse=True)
     lines = [f"| {row['n']} | {row['auc']:.4f} |" for row in best_first]

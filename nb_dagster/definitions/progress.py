@@ -9,6 +9,7 @@ from typing import Any
 import dagster as dg
 from dagster._core.events import DagsterEvent, EngineEventData
 
+from nb_dagster.definitions.listening import current_listener
 from nb_dagster.runner import events
 from nb_dagster.runner.result import NotebookResult
 
@@ -37,7 +38,10 @@ class StepLog:
 
     def consume(self, stream: Iterable[events.Event]) -> None:
         """Log events until the run has ended; its result is then in ``result``."""
+        listener = current_listener()
         for event in stream:
+            if listener is not None:
+                listener(event)
             if isinstance(event, events.Stream):
                 target = sys.stderr if event.name == "stderr" else sys.stdout
                 target.write(event.text)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import warnings
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Any
 import dagster as dg
 
 from nb_dagster.definitions.config import config_schema
+from nb_dagster.definitions.names import dagster_name
 from nb_dagster.errors import InvalidParameter
 from nb_dagster.notebook.document import NotebookDocument
 from nb_dagster.notebook.parameters import check_parameters, unknown_parameter
@@ -104,8 +104,3 @@ class Workflow:
             )
         shown = dg.MetadataValue.notebook(path) if path.endswith(".ipynb") else dg.MetadataValue.path(path)
         return {"notebook": shown, "dagster/code_references": reference}
-
-
-def dagster_name(name: str) -> str:
-    """A file's name as Dagster takes it: letters, digits and underscores."""
-    return re.sub(r"\W", "_", name, flags=re.ASCII)

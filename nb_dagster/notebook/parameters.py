@@ -133,8 +133,8 @@ def unknown_parameter(name: str, declared: Collection[str], owner: str) -> str:
     if not declared:
         return f"{owner}: there is no parameter {name!r}, the notebook declares none (tag a cell 'parameters' to declare some)"
     near = difflib.get_close_matches(str(name), declared, n=1)
-    hint = f"did you mean {near[0]!r}? " if near else ""
-    return f"{owner}: there is no parameter {name!r}; {hint}It declares {', '.join(declared)}"
+    hint = f" did you mean {near[0]!r}?" if near else ""
+    return f"{owner}: there is no parameter {name!r};{hint} the notebook declares {', '.join(declared)}"
 
 
 def fill_context(declared: Parameters, given: Mapping[str, object], context: Mapping[str, object]) -> dict[str, object]:

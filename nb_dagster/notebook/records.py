@@ -91,8 +91,9 @@ class Records:
 
     def to_json(self) -> dict[str, JSON]:
         """Outputs, metrics, artifacts and checks as JSON, as ``--json`` shows them."""
-        upstream = self.for_downstream()
-        return {**upstream, "outputs": {**upstream["outputs"], **upstream.pop("files")}}
+        records = self.for_downstream()
+        files = records.pop("files")
+        return {**records, "outputs": {**records["outputs"], **files}}
 
     def for_downstream(self) -> dict[str, JSON]:
         """The same as ``nb.upstream`` takes it, values that are files apart from the others."""

@@ -1,0 +1,3 @@
+"""The command line: a thin surface over runs and projects."""
+
+from nb_dagster.cli.main import main as main

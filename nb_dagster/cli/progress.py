@@ -1,0 +1,89 @@
+"""A run as a person follows it: a progress bar on a terminal, plain lines in a log."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import TextIO
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from nb_dagster.definitions.listening import Listener
+from nb_dagster.runner import events
+from nb_dagster.runner.result import NotebookResult
+
+
+@contextlib.contextmanager
+def show_progress(target: TextIO) -> Iterator[Listener]:
+    """A listener that shows a run's events on ``target``."""
+    if not target.isatty():
+        yield _Lines(target)
+        return
+    console = Console(file=target, force_terminal=True)
+    columns = (TextColumn("{task.fields[workflow]}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, TextColumn("{task.description}"), console=console, transient=True) as progress:
+        yield _Bar(progress)
+
+
+class _Lines:
+    def __init__(self, target: TextIO) -> None:
+        self._target = target
+        self._cells = 0
+        self._first_line = ""
+
+    def __call__(self, event: events.Event) -> None:
+        if isinstance(event, events.Started):
+            self._cells = event.cells
+        elif isinstance(event, events.CellStarted):
+            self._first_line = event.first_line
+        elif isinstance(event, events.CellFinished):
+            result = event.result
+            self._print(
+                f"cell {event.number}/{self._cells} {result.status} {result.duration_s:.2f} s  {self._first_line}\n"
+            )
+        elif isinstance(event, events.Stream):
+            self._print(event.text)
+        elif isinstance(event, events.Warned):
+            self._print(f"warning: {event.message}\n")
+
+    def _print(self, text: str) -> None:
+        self._target.write(text)
+        self._target.flush()
+
+
+class _Bar:
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._task = progress.add_task("starting", total=None, workflow="")
+
+    def __call__(self, event: events.Event) -> None:
+        if isinstance(event, events.Started):
+            self._progress.update(self._task, total=event.cells, workflow=event.workflow)
+        elif isinstance(event, events.CellStarted):
+            self._progress.update(self._task, description=event.first_line.replace("[", r"\["))
+        elif isinstance(event, events.CellFinished):
+            self._progress.update(self._task, advance=1)
+        elif isinstance(event, events.Stream):
+            self._progress.console.print(event.text, end="", markup=False, highlight=False)
+        elif isinstance(event, events.Warned):
+            self._progress.console.print(f"warning: {event.message}", markup=False)
+
+
+def summary(result: NotebookResult) -> str:
+    """A finished run in a few lines."""
+    words = f"{result.status}: {result.reason}" if result.reason else result.status
+    lines = [f"{result.workflow} {words} ({result.duration_s:.2f} s)"]
+    if result.error is not None:
+        lines += ["", result.error.traceback, ""]
+    shown = {**result.records.to_json()["outputs"], **result.metrics}
+    lines += [f"  {name} = {_short(value)}" for name, value in shown.items()]
+    lines += [f"  {name}: {path}" for name, path in result.artifacts.items()]
+    lines += [f"  check {name}: {'passed' if passed else 'FAILED'}" for name, passed in result.checks.items()]
+    lines.append(f"  executed notebook: {result.executed_notebook}")
+    return "\n".join(lines)
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 100 else text[:99] + "…"

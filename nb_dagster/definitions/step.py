@@ -13,7 +13,6 @@ from nb_dagster.definitions.resource import store_of
 from nb_dagster.definitions.run_context import run_context, upstream_records
 from nb_dagster.definitions.workflow import Workflow
 from nb_dagster.errors import RunRefused
-from nb_dagster.runner.background import BackgroundRun
 from nb_dagster.runner.result import NotebookFailed, NotebookResult
 from nb_dagster.runner.run import NotebookRun
 from nb_dagster.store.notebooks import NotebookStore
@@ -34,6 +33,8 @@ def run_step(context: dg.OpExecutionContext, workflow: Workflow, inputs: Mapping
     Raises:
         dagster.Failure: the notebook did not succeed; the failure has its reason, its error and its link.
     """
+    from nb_dagster.runner.background import BackgroundRun  # brings nbclient
+
     store = store_of(context)
     store.recover()
     log = StepLog(context)

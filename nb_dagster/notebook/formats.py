@@ -75,7 +75,8 @@ def _from_jupytext(name: str, text: str) -> dict[str, Any]:
 
     ending = name[name.rindex(".") :]
     try:
-        return dict(jupytext.reads(text, fmt=jupytext.guess_format(text, ending)[0] if ending != ".md" else "md"))
+        format_name, _ = jupytext.guess_format(text, ending)
+        return dict(jupytext.reads(text, fmt={"extension": ending, "format_name": format_name}))
     except Exception as error:  # jupytext names its errors by format, not by kind
         _refuse(name, f"cannot be read by Jupytext ({type(error).__name__}: {error})")
 

@@ -24,6 +24,7 @@ class CellClient(NotebookClient):
     def __init__(self, notebook: NotebookNode, client: AsyncKernelClient | None, on_message: OnMessage) -> None:
         super().__init__(notebook, allow_errors=True, record_timing=False, coalesce_streams=True)
         self.kc = client
+        self.clear_before_next_output = False  # nbclient sets it with each cell it runs; a replay runs none
         self._on_message = on_message
         self._reply: dict[str, Any] = {}
         self.on_cell_executed = self._keep_reply

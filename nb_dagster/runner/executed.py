@@ -60,7 +60,7 @@ def write_notebook(path: Path, notebook: Any) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, partial = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
+        with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
             file.write(nbformat.v4.writes_json(notebook) + "\n")  # type: ignore[no-untyped-call]
         os.chmod(partial, 0o666 & ~_umask())
         os.replace(partial, path)

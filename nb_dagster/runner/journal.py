@@ -31,7 +31,7 @@ class Journal:
     def __init__(self, path: Path, notebook: dict[str, Any], output: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
-        self._file = open(path, "x", encoding="utf-8")  # noqa: SIM115 - open, and locked, as long as the run
+        self._file = open(path, "x", encoding="utf-8", errors="backslashreplace")  # noqa: SIM115 - open, and locked, as long as the run
         _lock(self._file)
         self._append({"output": str(output), "notebook": notebook})
 
@@ -96,6 +96,7 @@ def _replay(entries: list[dict[str, Any]]) -> Any:
         cell = notebook.cells[entry["cell"]]
         if "started" in entry:
             running = (entry["cell"], entry["started"])
+            client.clear_before_next_output = False
         elif "metadata" in entry:
             cell.metadata["nb_dagster"] = entry["metadata"]
             running = None
@@ -103,11 +104,26 @@ def _replay(entries: list[dict[str, Any]]) -> Any:
             with contextlib.suppress(CellControlSignal):
                 message = {"msg_type": entry["type"], "header": {"msg_type": entry["type"]}, "parent_header": {}}
                 client.process_message({**message, "content": entry["content"]}, cell, entry["cell"])
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs = _joined_streams(cell.outputs)
     now = time.time()
     if running is not None:
         mark_cell(notebook.cells[running[0]], "killed", running[1], now)
     mark_run(notebook, "killed", "the process that ran the notebook was killed", now)
     return notebook
+
+
+def _joined_streams(outputs: list[Any]) -> list[Any]:
+    """Text that arrived in pieces as one output, as a cell that ended has it."""
+    joined: list[Any] = []
+    for output in outputs:
+        last = joined[-1] if joined else None
+        if last and output["output_type"] == "stream" and last.get("name") == output["name"]:
+            last["text"] += output["text"]
+        else:
+            joined.append(output)
+    return joined
 
 
 def _lock(file: IO[str]) -> bool:

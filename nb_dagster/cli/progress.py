@@ -9,7 +9,7 @@ from typing import TextIO
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from nb_dagster.definitions.listening import Listener
+from nb_dagster.definitions.here import Listener
 from nb_dagster.runner import events
 from nb_dagster.runner.result import NotebookResult
 

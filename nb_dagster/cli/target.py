@@ -1,91 +1,123 @@
-"""What a command runs: a notebook file, as a job of its own."""
+"""What ``nb-dagster run`` runs: a notebook file as a job of its own, or a workflow of the workspace."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from nb_dagster.definitions.listening import Listener
-from nb_dagster.errors import RunRefused, UnreadableNotebook
+from nb_dagster.errors import RunRefused
 from nb_dagster.kernel.specs import find_kernel
 from nb_dagster.notebook.document import NotebookDocument
 from nb_dagster.notebook.parameters import CONTEXT_PARAMETERS, check_parameters
 from nb_dagster.runner.events import Event, Finished
 from nb_dagster.runner.result import NotebookResult
 
+if TYPE_CHECKING:
+    import dagster as dg
+
+_SUFFIXES = (".ipynb", ".py", ".md")
+
 
 @dataclass(frozen=True)
-class FileTarget:
-    """A notebook file.
+class Target:
+    """One notebook to run.
 
     Attributes:
         document: the notebook.
-        options: ``kernel``, ``cwd``, ``timeout`` and ``cell_timeout`` of the run.
+        options: ``kernel``, ``cwd``, ``timeout`` and ``cell_timeout`` as asked for on the command line.
+        given: names of parameters that the definition gives values to.
+        make_job: the Dagster job, and the name of its op.
     """
 
     document: NotebookDocument
-    options: dict[str, Any]
+    options: Mapping[str, Any]
+    given: frozenset[str]
+    make_job: Callable[[], tuple[dg.JobDefinition, str]]
 
-    def check(self, values: dict[str, Any]) -> None:
-        """Refuse what can be refused before Dagster is loaded.
+    def check(self, values: Mapping[str, Any]) -> None:
+        """Refuse what can be refused before Dagster runs anything.
 
         Raises:
             RunRefused: a parameter is missing, the kernel is not installed, or the working directory does not exist.
         """
         document, cwd = self.document, self.options.get("cwd")
-        declared = {n: p for n, p in document.parameters.items() if n in values or n not in CONTEXT_PARAMETERS}
+        elsewhere = {*CONTEXT_PARAMETERS, *self.given} - set(values)
+        declared = {name: each for name, each in document.parameters.items() if name not in elsewhere}
         check_parameters(declared, values, document.path)
         find_kernel(self.options.get("kernel") or document.kernel, document.path)
         if cwd is not None and not Path(cwd).is_dir():
             raise RunRefused(f"the working directory {cwd} does not exist")
 
-    def run(self, values: dict[str, Any], listener: Listener) -> NotebookResult:
-        """Run it as a Dagster job of one op, in this process, recorded in the history.
+    def run(self, values: Mapping[str, Any], listener: Callable[[Event], None]) -> NotebookResult:
+        """Run it in this process, recorded in Dagster's history.
 
         Raises:
             RunRefused: the notebook cannot run as asked for.
-            RuntimeError: Dagster ended the run before the notebook did.
+            RuntimeError: Dagster ended the run before the notebook started.
         """
         from nb_dagster.cli.history import open_history
-        from nb_dagster.definitions.job import notebook_job
-        from nb_dagster.definitions.listening import listen
-        from nb_dagster.definitions.op import notebook_op
+        from nb_dagster.definitions.here import follow
 
-        op = notebook_op(self.document.path, **self.options)
-        job = notebook_job(op.name, [op])
+        job, op_name = self.make_job()
         config = {
-            "ops": {op.name: {"config": values}} if values else {},
+            "ops": {op_name: {"config": dict(values)}} if values else {},
             "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
         }
         results: list[NotebookResult] = []
 
-        def follow(event: Event) -> None:
+        def keep_result(event: Event) -> None:
             listener(event)
             if isinstance(event, Finished):
                 results.append(event.result)
 
         interrupted: BaseException | None = None
-        with open_history() as instance, listen(follow):
+        with open_history() as instance, follow(keep_result, self.options):
             try:
-                executed = job.execute_in_process(config, instance=instance, raise_on_error=False)
-            except BaseException as error:  # a cancel: the notebook's own end says so
+                executed = job.execute_in_process(
+                    config, instance=instance, raise_on_error=False, resources=_stored_values(job)
+                )
+            except BaseException as error:
                 interrupted = error
         if results:
             return results[-1]
         if interrupted is not None:
             raise interrupted
-        failures = [event.event_specific_data for event in executed.all_events if event.is_failure]
-        raise RuntimeError(f"the run ended before the notebook started: {failures}")
+        failures = [
+            event.step_failure_data.error_display_string for event in executed.all_events if event.is_step_failure
+        ]
+        raise RuntimeError(
+            "; ".join(failures).splitlines()[0] if failures else "the run ended before the notebook started"
+        )
 
 
-def find_target(name: str, options: dict[str, Any]) -> FileTarget:
-    """The notebook that a person means.
+def _stored_values(job: dg.JobDefinition) -> dict[str, Any]:
+    """Values on disk, as other runs leave and find them: Dagster would keep those of such a run in memory only."""
+    from dagster import FilesystemIOManager
+    from dagster._core.definitions.job_definition import default_job_io_manager
+
+    is_default = job.resource_defs.get("io_manager") is default_job_io_manager
+    return {"io_manager": FilesystemIOManager()} if is_default else {}
+
+
+def find_target(name: str, options: Mapping[str, Any]) -> Target:
+    """What a person means by a name.
 
     Raises:
-        UnreadableNotebook: there is no such file.
+        RunRefused: there is no such notebook file, and no such workflow.
     """
-    looks_like_file = "/" in name or name.endswith((".ipynb", ".py", ".md")) or Path(name).exists()
-    if not looks_like_file:
-        raise UnreadableNotebook(f"there is no notebook file {name!r} (a path like notebooks/{name}.ipynb)")
-    return FileTarget(NotebookDocument.read(name), options)
+    if not ("/" in name or name.endswith(_SUFFIXES) or Path(name).exists()):
+        from nb_dagster.cli.workspace import find_workflow
+
+        return find_workflow(name, options)
+    document = NotebookDocument.read(name)
+
+    def make_job() -> tuple[dg.JobDefinition, str]:
+        from nb_dagster.definitions.job import notebook_job
+        from nb_dagster.definitions.op import notebook_op
+
+        op = notebook_op(name)
+        return notebook_job(op.name, [op]), op.name
+
+    return Target(document, options, frozenset(), make_job)

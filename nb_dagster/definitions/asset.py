@@ -124,7 +124,7 @@ def notebook_asset(
         ins={parameter: _asset_in(upstream) for parameter, upstream in (ins or {}).items()},
         deps=list(deps or ()),
         check_specs=check_specs,
-        config_schema=workflow.config or None,
+        config_schema=workflow.config,
         partitions_def=partitions_def,
         backfill_policy=backfill_policy,
         op_tags=workflow.op_tags,

@@ -107,16 +107,26 @@ def config_type(declared: ParameterType) -> Any:
         is_int = isinstance(declared.number, IntType)
         return _CheckedText(declared, ConfigScalarKind.INT if is_int else ConfigScalarKind.FLOAT)
     if isinstance(declared, ChoiceType) and all(isinstance(choice, str) for choice in declared.choices):
-        return dg.Enum(_key(declared), [dg.EnumValue(choice) for choice in declared.choices])
+        return dg.Enum(str(declared), [dg.EnumValue(choice) for choice in declared.choices])  # refusals show the name
     if isinstance(declared, ListType):
-        return dg.Array(config_type(declared.item))
+        return dg.Array(_item_type(declared.item))
     if isinstance(declared, DictType):
         if isinstance(declared.value, AnyType):
             return dg.Permissive()  # type: ignore[no-untyped-call]
-        return dg.Map(str, config_type(declared.value))  # type: ignore[no-untyped-call]
+        return dg.Map(str, _item_type(declared.value))  # type: ignore[no-untyped-call]
     if isinstance(declared, UnionType) and NoneType() in declared.members and len(declared.members) == 2:
         return dg.Noneable(config_type(next(member for member in declared.members if member != NoneType())))
     return _CheckedValue(declared)
+
+
+def _item_type(declared: ParameterType) -> Any:
+    """The same for an item of a list or dict, where Dagster fails over a null it was not told of."""
+    config = config_type(declared)
+    try:
+        declared.check(None)
+    except ValueError:
+        return config
+    return config if isinstance(config, dg.Noneable) else dg.Noneable(config)
 
 
 def _checked(declared: ParameterType, value: Any) -> Any:

@@ -52,7 +52,7 @@ def notebook_job(
             for op in ops:
                 op()
 
-    @dg.graph(name=name, description=description)
+    @dg.graph(name=f"{name}__graph", description=description)  # an op may have the name of the job
     def graph() -> None:
         wire()
 

@@ -83,7 +83,7 @@ def notebook_op(
         description=description or workflow.document.description,
         ins=inputs,
         out={output: dg.Out(dg.Any, is_required=False) for output in records},
-        config_schema=workflow.config or None,
+        config_schema=workflow.config,
         tags={"dagster/compute_kind": "jupyter", **workflow.op_tags, **(tags or {})},
         code_version=workflow.document.code_version,
         retry_policy=retry_policy,

@@ -9,7 +9,7 @@ from typing import Any
 import dagster as dg
 from dagster._core.events import DagsterEvent, EngineEventData
 
-from nb_dagster.definitions.listening import current_listener
+from nb_dagster.definitions.here import follower
 from nb_dagster.runner import events
 from nb_dagster.runner.result import NotebookResult
 
@@ -38,10 +38,9 @@ class StepLog:
 
     def consume(self, stream: Iterable[events.Event]) -> None:
         """Log events until the run has ended; its result is then in ``result``."""
-        listener = current_listener()
+        listener = follower().listener
         for event in stream:
-            if listener is not None:
-                listener(event)
+            listener(event)
             if isinstance(event, events.Stream):
                 target = sys.stderr if event.name == "stderr" else sys.stdout
                 target.write(event.text)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import dagster as dg
 
+from nb_dagster.definitions.here import follower
 from nb_dagster.definitions.metadata import attempt_metadata
 from nb_dagster.definitions.progress import StepLog
 from nb_dagster.definitions.resource import store_of
@@ -37,7 +39,7 @@ def run_step(context: dg.OpExecutionContext, workflow: Workflow, inputs: Mapping
 
     store = store_of(context)
     store.recover()
-    log = StepLog(context)
+    log, options = StepLog(context), dict(follower().options)
     attempt = store.open(
         workflow.name, run_id=context.run_id, attempt=context.retry_number + 1, notebook=workflow.document.name
     )
@@ -46,9 +48,9 @@ def run_step(context: dg.OpExecutionContext, workflow: Workflow, inputs: Mapping
         parameters={**(context.op_config or {}), **inputs},
         output=attempt.notebook,
         journal=attempt.journal,
-        kernel=workflow.kernel,
-        cwd=workflow.cwd,
-        limits=workflow.limits,
+        kernel=options.pop("kernel", workflow.kernel),
+        cwd=options.pop("cwd", workflow.cwd),
+        limits=replace(workflow.limits, **options),
         environment=workflow.environment,
         run_id=context.run_id,
         workflow=workflow.name,

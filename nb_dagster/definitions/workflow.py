@@ -19,6 +19,9 @@ from nb_dagster.notebook.parameters import check_parameters, unknown_parameter
 from nb_dagster.notebook.types import JSON
 from nb_dagster.runner.run import Limits
 
+NOTEBOOK_TAG = "nb_dagster/notebook"
+"""Tag of an op that runs a notebook: the path of its source."""
+
 
 @dataclass(frozen=True)
 class Workflow:
@@ -86,10 +89,13 @@ class Workflow:
 
     @property
     def op_tags(self) -> dict[str, str]:
-        """Tags by which Dagster's UI shows the source notebook."""
-        if not self.document.path.endswith(".ipynb") or "://" in self.document.path:
-            return {}
-        return {"kind": "ipynb", "notebook_path": str(Path(self.document.path).absolute())}
+        """Tags by which the command line finds the source notebook, and Dagster's UI shows it."""
+        path = self.document.path
+        if "://" in path:
+            return {NOTEBOOK_TAG: path}
+        absolute = str(Path(path).absolute())
+        shown = {"kind": "ipynb", "notebook_path": absolute} if path.endswith(".ipynb") else {}
+        return {NOTEBOOK_TAG: absolute, **shown}
 
     @property
     def source_metadata(self) -> dict[str, Any]:

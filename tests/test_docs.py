@@ -1,0 +1,139 @@
+"""Every example in the documentation is run."""
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from nb_dagster.notebook.inference import infer_python
+from nb_dagster.testing import run_notebook
+from tests.notebooks import write_notebook
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return re.findall(
+        rf"^```{re.escape(language)}\n(.*?)^```", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
+    )
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The notebooks that the documentation speaks of."""
+    notebooks = tmp_path / "notebooks"
+    write_notebook(notebooks / "ingest.ipynb", "nb.output('rows', [1, 2, 3])")
+    train = "nb.metric('auc', 0.93)\nnb.output('rows', 3)\nnb.artifact('model.bin', b'm')\nnb.check('no_nulls', True)"
+    write_notebook(notebooks / "train.ipynb", train, parameters="n: int = 400  # training set size\nrows = None")
+    write_notebook(
+        notebooks / "summary.ipynb", "nb.output('best', max(up.metrics['auc'] for up in nb.upstream.values()))"
+    )
+    write_notebook(notebooks / "daily.ipynb", "print(partition_key)", parameters="partition_key = None")
+    for name in "ab":
+        write_notebook(notebooks / f"{name}.ipynb", "1")
+    (tmp_path / "params.yaml").write_text("n: 500\n")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def python_examples() -> list[object]:
+    return [
+        pytest.param(block, id=f"{page.stem}-{number}")
+        for page in PAGES
+        for number, block in enumerate(blocks(page, "python"))
+    ]
+
+
+@pytest.mark.parametrize("example", python_examples())
+def test_each_python_example_runs(project: Path, example: str) -> None:
+    if "nb.upstream" in example and "notebook_asset" not in example and "run_notebook" not in example:
+        path = write_notebook(project / "example.ipynb", example)
+        assert run_notebook(path, upstream={"train": {"metrics": {"auc": 0.5}}}).ok
+        return
+    calls = "".join(f"\n{name}()" for name in re.findall(r"^def (test_\w+)\(\)", example, re.MULTILINE))
+    defs = "\ndefs.get_repository_def()" if "defs =" in example else ""
+    script = project / "example.py"
+    script.write_text(example + calls + defs, encoding="utf-8")
+    ran = subprocess.run(
+        [sys.executable, script], cwd=project, capture_output=True, text=True, timeout=150, check=False
+    )
+    assert ran.returncode == 0, ran.stderr
+
+
+def test_the_example_of_a_parameters_cell_declares_what_the_page_says() -> None:
+    (cell,) = blocks(ROOT / "docs/parameters.md", "python parameters")
+    declared = {name: str(parameter.type) for name, parameter in infer_python(cell, "parameters.md").items()}
+    assert declared == {
+        "n": "int",
+        "rate": "float",
+        "model": 'one of "svc", "tree"',
+        "share": "float > 0 and < 1",
+        "day": "date",
+        "sizes": "list[int]",
+        "tags": "dict[str, str]",
+        "folder": "Path",
+        "started": "any JSON value",
+    }
+
+
+def test_the_examples_of_records_record(tmp_path: Path) -> None:
+    (records,) = blocks(ROOT / "docs/records.md", "python cell")
+    result = run_notebook(write_notebook(tmp_path / "a.ipynb", records))
+    assert (set(result.outputs), set(result.metrics), set(result.figures)) == ({"rows", "frame"}, {"auc"}, {"curve"})
+    assert (set(result.artifacts), result.checks) == ({"report.txt"}, {"no_nulls": True})
+
+    (upstream,) = blocks(ROOT / "docs/records.md", "python cell upstream")
+    recorded: dict[str, dict[str, object]] = {
+        "train_400": {
+            "metrics": {"auc": 0.9},
+            "outputs": {"rows": 3},
+            "artifacts": {"model.bin": "/m"},
+            "checks": {"no_nulls": True},
+        }
+    }
+    assert run_notebook(write_notebook(tmp_path / "b.ipynb", upstream), upstream=recorded).ok
+
+
+def test_a_record_printed_by_hand_counts(tmp_path: Path) -> None:
+    (record,) = blocks(ROOT / "docs/records.md", "json")
+    shown = f"from IPython.display import display\ndisplay({{{nb_mime()!r}: {json.loads(record)!r}}}, raw=True)"
+    assert run_notebook(write_notebook(tmp_path / "a.ipynb", shown)).metrics == {"auc": 0.93}
+
+
+def nb_mime() -> str:
+    from nb_dagster import nb
+
+    return nb.MIME_TYPE
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", ROOT / "docs/command-line.md"], ids=lambda page: page.stem)
+def test_each_command_line_example_runs(project: Path, page: Path) -> None:
+    command = Path(sys.executable).parent / "nb-dagster"
+    for block in blocks(page, "sh"):
+        for line in block.strip().splitlines():
+            words = shlex.split(line, comments=True)
+            assert words[0] == "nb-dagster"
+            ran = subprocess.run([command, *words[1:]], cwd=project, capture_output=True, text=True, check=False)
+            assert ran.returncode == 0, ran.stderr
+
+
+def test_the_run_config_example_fits_the_asset(project: Path) -> None:
+    import dagster as dg
+
+    import nb_dagster as nbd
+
+    (config,) = blocks(ROOT / "docs/dagster.md", "yaml")
+    result = dg.materialize([nbd.notebook_asset("notebooks/train.ipynb")], run_config=yaml.safe_load(config))
+    assert result.success
+
+
+def test_every_link_leads_somewhere() -> None:
+    for page in PAGES:
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"

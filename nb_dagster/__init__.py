@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from nb_dagster.definitions.resource import NotebookResource as NotebookResource
     from nb_dagster.definitions.resource import resources as resources
     from nb_dagster.direct import run_notebook as run_notebook
+    from nb_dagster.direct import stream_notebook as stream_notebook
     from nb_dagster.errors import RunRefused as RunRefused
-    from nb_dagster.runner.execution import stream_notebook as stream_notebook
     from nb_dagster.runner.result import NotebookFailed as NotebookFailed
     from nb_dagster.runner.result import NotebookResult as NotebookResult
     from nb_dagster.runner.run import Limits as Limits
@@ -39,7 +39,7 @@ _HOMES = {
     "resources": "nb_dagster.definitions.resource",
     "run_notebook": "nb_dagster.direct",
     "RunRefused": "nb_dagster.errors",
-    "stream_notebook": "nb_dagster.runner.execution",
+    "stream_notebook": "nb_dagster.direct",
     "NotebookFailed": "nb_dagster.runner.result",
     "NotebookResult": "nb_dagster.runner.result",
     "Limits": "nb_dagster.runner.run",

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from dataclasses import replace
 
 from nb_dagster.notebook.document import NotebookDocument
 from nb_dagster.runner.background import BackgroundRun
+from nb_dagster.runner.events import Event
+from nb_dagster.runner.execution import Execution
+from nb_dagster.runner.prepared import prepare
 from nb_dagster.runner.result import NotebookResult
 from nb_dagster.runner.run import Limits, NotebookRun
 from nb_dagster.store.notebooks import NotebookStore
@@ -52,23 +57,47 @@ def run_notebook(
         >>> run_notebook("notebooks/train.ipynb", {"n": 400}).metrics["auc"]
         0.93
     """
-    document = NotebookDocument.read(path)
-    run_id = str(uuid.uuid4())
-    store = NotebookStore()
-    attempt = None
-    if output is None:
-        store.recover()
-        attempt = store.open(document.name, run_id=run_id, attempt=1, notebook=document.name)
     run = NotebookRun(
-        notebook=document,
+        notebook=path,
         parameters=params or {},
-        output=output if attempt is None else attempt.notebook,  # type: ignore[arg-type]
-        journal=None if attempt is None else attempt.journal,
+        output=output or "",
         kernel=kernel,
         cwd=cwd,
         limits=Limits(timeout, cell_timeout, stall_timeout),
         environment=environment or {},
         upstream=upstream or {},
-        run_id=run_id,
     )
-    return BackgroundRun(run).result()
+    return BackgroundRun(_with_output(run)).result()
+
+
+async def stream_notebook(run: NotebookRun) -> AsyncGenerator[Event, None]:
+    """Run a notebook, and yield its events as they happen; the last one is ``Finished``, with the result.
+
+    Leaving the loop early cancels the run: its kernel is stopped, its partial notebook kept.
+
+    Args:
+        run: what to run; without an output it is kept in ``.nb_dagster/notebooks`` under the current folder.
+
+    Raises:
+        RunRefused: before anything was started.
+
+    Example:
+        >>> async for event in stream_notebook(NotebookRun("train.ipynb", {"n": 400})):
+        ...     print(event)
+    """
+    execution = Execution(prepare(_with_output(run)))
+    async with aclosing(execution.stream()) as stream:
+        async for event in stream:
+            yield event
+
+
+def _with_output(run: NotebookRun) -> NotebookRun:
+    """The run with a place in the default store, where it names none."""
+    if run.output:
+        return run
+    document = run.notebook if isinstance(run.notebook, NotebookDocument) else NotebookDocument.read(run.notebook)
+    run_id, workflow = run.run_id or str(uuid.uuid4()), run.workflow or document.name
+    store = NotebookStore()
+    store.recover()
+    place = store.place(workflow, run_id=run_id, attempt=run.attempt, notebook=document.name)
+    return replace(run, notebook=document, run_id=run_id, workflow=workflow, output=place)

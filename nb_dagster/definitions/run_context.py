@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -17,30 +15,15 @@ RECORDS_KEY = "nb_dagster/records"
 """Metadata of a notebook's outputs: what it recorded, as ``nb.upstream`` takes it."""
 
 
-def run_context(context: dg.OpExecutionContext, source: str) -> dict[str, JSON]:
-    """Partition and commit of the step's run."""
+def run_context(context: dg.OpExecutionContext) -> dict[str, JSON]:
+    """The partition of the step's run."""
     found: dict[str, JSON] = {}
     if context.has_partition_key and _is_partitioned(context):
         found["partition_key"] = context.partition_key
         window = _window(context)
         if window is not None:
             found["partition_start"], found["partition_end"] = window.start.isoformat(), window.end.isoformat()
-    commit = commit_of(source)
-    return {**found, "commit": commit} if commit else found
-
-
-def commit_of(source: str) -> str | None:
-    """The git commit that a file's repository is at; None outside of a repository."""
-    if "://" in source:
-        return None
-    command = ["git", "rev-parse", "HEAD"]
-    try:
-        found = subprocess.run(
-            command, check=False, cwd=Path(source).absolute().parent, capture_output=True, text=True, timeout=10
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return found.stdout.strip() or None if found.returncode == 0 else None
+    return found
 
 
 def upstream_records(context: dg.OpExecutionContext) -> dict[str, Mapping[str, JSON]]:

@@ -40,37 +40,33 @@ def run_step(context: dg.OpExecutionContext, workflow: Workflow, inputs: Mapping
     store = store_of(context)
     store.recover()
     log, options = StepLog(context), dict(follower().options)
-    attempt = store.open(
-        workflow.name, run_id=context.run_id, attempt=context.retry_number + 1, notebook=workflow.document.name
-    )
+    number = context.retry_number + 1
     run = NotebookRun(
         notebook=workflow.document,
         parameters={**(context.op_config or {}), **inputs},
-        output=attempt.notebook,
-        journal=attempt.journal,
+        output=store.place(workflow.name, run_id=context.run_id, attempt=number, notebook=workflow.document.name),
         kernel=options.pop("kernel", workflow.kernel),
         cwd=options.pop("cwd", workflow.cwd),
         limits=replace(workflow.limits, **options),
         environment=workflow.environment,
         run_id=context.run_id,
         workflow=workflow.name,
-        attempt=context.retry_number + 1,
-        context=run_context(context, workflow.document.path),
+        attempt=number,
+        context=run_context(context),
         upstream=upstream_records(context),
     )
     try:
         background = BackgroundRun(run)
     except RunRefused as refused:
-        attempt.notebook.parent.rmdir()
         raise dg.Failure(str(refused), allow_retries=False) from None
     try:
         log.consume(background.events())
     except BaseException:  # Dagster's cancel, most of all: stop the kernel, keep the notebook, and let it go on
         background.cancel()
         log.consume(background.events())
-        _publish(context, store, attempt, log.result)
+        _publish(context, store, log.result)
         raise
-    result = _publish(context, store, attempt, log.result)
+    result = _publish(context, store, log.result)
     if not result.ok:
         raise dg.Failure(
             f"{result.status}: {result.reason}", metadata=attempt_metadata(context, result)
@@ -78,12 +74,10 @@ def run_step(context: dg.OpExecutionContext, workflow: Workflow, inputs: Mapping
     return result
 
 
-def _publish(
-    context: dg.OpExecutionContext, store: NotebookStore, attempt: Any, result: NotebookResult
-) -> NotebookResult:
+def _publish(context: dg.OpExecutionContext, store: NotebookStore, result: NotebookResult) -> NotebookResult:
     """Bring the notebook to its place, and tell the log where that is."""
-    write_view(str(attempt.notebook))
-    published = store.publish(attempt, result)
+    write_view(result.executed_notebook)
+    published = store.publish(result)
     words = f"{published.status}: {published.reason}" if published.reason else published.status
     message = f"notebook {published.workflow}, attempt {published.attempt}: {words} ({published.duration_s:.2f} s)"
     StepLog(context).event(message, attempt_metadata(context, published))

@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import shutil
 import signal
 import subprocess
-import tempfile
 import time
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
@@ -16,6 +14,9 @@ from queue import Empty
 from typing import TYPE_CHECKING, Any
 
 import psutil
+
+from nb_dagster.kernel.family import MARK_VARIABLE, Family
+from nb_dagster.kernel.folders import private_folder
 
 if TYPE_CHECKING:
     from jupyter_client.asynchronous.client import AsyncKernelClient
@@ -29,7 +30,6 @@ TERMINATE_GRACE = 1.0
 """Seconds processes may take to end after SIGTERM, before SIGKILL."""
 SHUTDOWN_GRACE = 3.0
 """Seconds a kernel whose cells are done may take for its exit handlers."""
-_MAX_SOCKET_PATH = 100  # AF_UNIX allows 107 bytes
 
 
 class KernelDied(Exception):
@@ -41,7 +41,7 @@ class Kernel:
 
     Attributes:
         client: its Jupyter client, channels open.
-        folder: its private folder (mode 700), removed when it is closed.
+        folder: its private folder.
     """
 
     def __init__(self, manager: AsyncKernelManager, folder: Path) -> None:
@@ -49,6 +49,7 @@ class Kernel:
         self.folder = folder
         self.client: AsyncKernelClient = manager.client()
         self._died: asyncio.Task[None] | None = None
+        self._family = Family(self.process.pid, str(folder))
 
     @property
     def process(self) -> subprocess.Popen[bytes]:
@@ -98,13 +99,13 @@ class Kernel:
 
     async def terminate(self) -> None:
         """SIGTERM to it and its children, and a moment for them to end."""
-        _signal_all(self._family(), signal.SIGTERM)
+        self._family.signal(signal.SIGTERM)
         await asyncio.wait({self.died}, timeout=TERMINATE_GRACE)
 
     async def close(self) -> None:
-        """Kill whatever is left of it and its children, and remove its folder."""
+        """Kill whatever is left of it and its children."""
         process = self.process
-        _signal_all(self._family(), signal.SIGKILL)
+        self._family.kill()
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)  # its group, before its number is free for another
         await asyncio.wait({self.died}, timeout=TERMINATE_GRACE)
@@ -112,15 +113,6 @@ class Kernel:
         process.poll()
         self.client.stop_channels()
         await self.manager.cleanup_resources(restart=False)
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-    def _family(self) -> list[psutil.Process]:
-        """The kernel and its descendants, also those in a session of their own."""
-        try:
-            kernel = psutil.Process(self.process.pid)
-            return [kernel, *kernel.children(recursive=True)]
-        except psutil.NoSuchProcess:
-            return []
 
 
 @contextlib.asynccontextmanager
@@ -135,31 +127,20 @@ async def open_kernel(name: str, cwd: Path, environment: Mapping[str, str]) -> A
     Raises:
         KernelDied: it ended, or did not answer, before its first cell.
     """
-    folder = private_folder()
-    manager = _manager(name, folder)
-    log = open(folder / "kernel.log", "wb")  # noqa: SIM115 - closed below, when the kernel has its own copy
-    try:
-        await manager.start_kernel(cwd=str(cwd), env=dict(environment), stdout=log, stderr=log)
-    except Exception as error:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise KernelDied(f"the kernel {name!r} could not be started ({type(error).__name__}: {error})") from None
-    finally:
-        log.close()
-    kernel = Kernel(manager, folder)
-    try:
-        await _shake_hands(kernel)
-        yield kernel
-    finally:
-        await kernel.close()
-
-
-def private_folder() -> Path:
-    """A new folder only we can read, whose path is short enough for sockets."""
-    folder = tempfile.mkdtemp(prefix="nbd-")
-    if len(folder) > _MAX_SOCKET_PATH - len("/kernel-ipc-5") and os.name == "posix":
-        os.rmdir(folder)
-        folder = tempfile.mkdtemp(prefix="nbd-", dir="/tmp")
-    return Path(folder)
+    with private_folder() as folder:
+        manager = _manager(name, folder)
+        environment = {**environment, MARK_VARIABLE: str(folder)}
+        try:
+            with open(folder / "kernel.log", "wb") as log:
+                await manager.start_kernel(cwd=str(cwd), env=environment, stdout=log, stderr=log)
+        except Exception as error:
+            raise KernelDied(f"the kernel {name!r} could not be started ({type(error).__name__}: {error})") from None
+        kernel = Kernel(manager, folder)
+        try:
+            await _shake_hands(kernel)
+            yield kernel
+        finally:
+            await kernel.close()
 
 
 def _manager(name: str, folder: Path) -> AsyncKernelManager:
@@ -221,9 +202,3 @@ async def _wait_for_exit(pid: int) -> None:
     finally:
         loop.remove_reader(descriptor)
         os.close(descriptor)
-
-
-def _signal_all(processes: list[psutil.Process], number: signal.Signals) -> None:
-    for process in processes:
-        with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
-            process.send_signal(number)

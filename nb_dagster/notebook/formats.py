@@ -63,9 +63,11 @@ def _upgrade(name: str, notebook: Any) -> dict[str, Any]:
     if not 1 <= version < 4:
         _refuse(name, f"is nbformat {version}; this version reads 1 to 4")
     import nbformat
+    import nbformat.reader
 
     try:
-        return dict(nbformat.convert(nbformat.from_dict(notebook), 4))  # type: ignore[no-untyped-call]
+        old = nbformat.reader.reads(json.dumps(notebook))  # type: ignore[no-untyped-call]
+        return dict(nbformat.convert(old, 4))  # type: ignore[no-untyped-call]
     except Exception as error:  # nbformat's converters raise what the missing key raises
         _refuse(name, f"is a broken notebook of nbformat {version} ({type(error).__name__}: {error})")
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from nb_dagster.notebook.languages import assign_by_papermill
-from nb_dagster.notebook.parameters import Parameter, Parameters
+from nb_dagster.notebook.parameters import Parameters
 from nb_dagster.notebook.types import JSON, DatetimeType, DateType, ListType, ParameterType, PathType, UnionType
 
 INJECTED_TAG = "injected-parameters"
@@ -61,15 +61,13 @@ def python_literal(value: JSON, declared: ParameterType) -> str:
     return repr(value)
 
 
-def insert_parameters(cells: list[Any], source: str, cell: Any) -> int:
-    """Put the injected cell behind the ``parameters`` cell, in the place of an earlier run's; returns its index."""
-    cell["source"] = source
-    cell["metadata"]["tags"] = [INJECTED_TAG]
-    cells[:] = [each for each in cells if INJECTED_TAG not in each["metadata"].get("tags", [])]
-    tagged = [index for index, each in enumerate(cells) if PARAMETERS_TAG in each["metadata"].get("tags", [])]
-    index = tagged[0] + 1 if tagged else 0
-    cells.insert(index, cell)
-    return index
+def with_parameters(cells: list[dict[str, Any]], injected: dict[str, Any] | None) -> list[dict[str, Any]]:
+    """The cells with the injected one behind the ``parameters`` cell, and without that of an earlier run."""
+    kept = [each for each in cells if INJECTED_TAG not in each["metadata"].get("tags", [])]
+    if injected is not None:
+        tagged = [index for index, each in enumerate(kept) if PARAMETERS_TAG in each["metadata"].get("tags", [])]
+        kept.insert(tagged[0] + 1 if tagged else 0, injected)
+    return kept
 
 
 def _member_of(declared: UnionType, value: JSON) -> ParameterType:
@@ -82,4 +80,4 @@ def _member_of(declared: UnionType, value: JSON) -> ParameterType:
     return declared.members[0]
 
 
-__all__ = ["INJECTED_TAG", "PARAMETERS_TAG", "Parameter", "insert_parameters", "parameters_source", "python_literal"]
+__all__ = ["INJECTED_TAG", "PARAMETERS_TAG", "parameters_source", "python_literal", "with_parameters"]

@@ -53,7 +53,8 @@ def assign_by_papermill(values: Mapping[str, JSON], kernel: str, language: str, 
     for name, value in values.items():
         _refuse_unsafe(value, name, language, owner)
     try:
-        return str(papermill_translators.find_translator(kernel, language).codify(dict(values), "Parameters"))
+        translator = papermill_translators.find_translator(kernel, "R" if language == "r" else language)
+        return str(translator.codify(dict(values), "Parameters"))
     except PapermillException as error:
         raise InvalidParameter(f"{owner}: parameters cannot be given to the kernel {kernel!r} ({error})") from None
 

@@ -39,7 +39,8 @@ class Stopped(Exception):
 
 def ended_by_author(reply: dict[str, Any], number: int) -> Ending | None:
     """``sys.exit(...)`` or ``exit()`` in a cell: the author's own end of the notebook; 0 or nothing is a success."""
-    if any(payload.get("source") == "ask_exit" for payload in reply.get("payload") or []):
+    asked = any(payload.get("source") == "ask_exit" for payload in reply.get("payload") or [])
+    if asked and reply.get("status") == "ok":
         return Ending("succeeded", f"ended early by exit() in cell {number}", kernel_is_well=True)
     if reply.get("ename") != "SystemExit":
         return None

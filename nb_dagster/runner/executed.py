@@ -3,35 +3,41 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 import uuid
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from nb_dagster.notebook.injection import insert_parameters
+from nb_dagster.notebook.injection import INJECTED_TAG, with_parameters
+
+_CELL_ID = re.compile(r"^[a-zA-Z0-9_-]{1,64}$")
 
 
-def executed_form(content: dict[str, Any], injected: str | None, run: dict[str, Any]) -> dict[str, Any]:
+def executed_form(
+    content: dict[str, Any], injected: str | None, kernelspec: dict[str, str], run: dict[str, Any]
+) -> dict[str, Any]:
     """The notebook as it will run: every code cell ``not_run``, the parameters' cell in its place.
 
     Args:
         content: the document's content.
         injected: source of the cell with this run's parameters, if there are any.
+        kernelspec: name, display name and language of the kernel that runs it.
         run: what ``metadata.nb_dagster`` says of the run.
     """
     cells = [{**cell, "metadata": dict(cell["metadata"])} for cell in content["cells"]]
-    if injected is not None:
-        insert_parameters(cells, injected, _new_code_cell())
+    cells = with_parameters(cells, None if injected is None else _injected_cell(injected))
+    ids: set[str] = set()
     for cell in cells:
-        cell.setdefault("id", uuid.uuid4().hex[:8])
+        cell["id"] = _unique_id(cell.get("id"), ids)
         cell["metadata"].pop("nb_dagster", None)
         if cell["cell_type"] == "code":
             cell |= {"outputs": [], "execution_count": None}
             cell["metadata"]["nb_dagster"] = {"status": "not_run", "started": None, "ended": None}
-    metadata = {**content["metadata"], "nb_dagster": {**run, "status": "running", "reason": None, "ended": None}}
-    metadata.pop("widgets", None)
-    return {"nbformat": 4, "nbformat_minor": max(5, content["nbformat_minor"]), "metadata": metadata, "cells": cells}
+    metadata = {key: value for key, value in content["metadata"].items() if key != "widgets"}
+    metadata |= {"kernelspec": kernelspec, "nb_dagster": {**run, "status": "running", "reason": None, "ended": None}}
+    return {"nbformat": 4, "nbformat_minor": 5, "metadata": metadata, "cells": cells}
 
 
 def new_notebook(content: dict[str, Any]) -> Any:
@@ -74,15 +80,15 @@ def timestamp(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="milliseconds")
 
 
-def _new_code_cell() -> dict[str, Any]:
-    return {
-        "cell_type": "code",
-        "id": uuid.uuid4().hex[:8],
-        "metadata": {},
-        "source": "",
-        "outputs": [],
-        "execution_count": None,
-    }
+def _injected_cell(source: str) -> dict[str, Any]:
+    return {"cell_type": "code", "metadata": {"tags": [INJECTED_TAG]}, "source": source}
+
+
+def _unique_id(given: object, taken: set[str]) -> str:
+    """The cell's own id, or a new one where that is not a valid one or is another's."""
+    own = given if isinstance(given, str) and _CELL_ID.match(given) and given not in taken else uuid.uuid4().hex[:8]
+    taken.add(own)
+    return own
 
 
 def _umask() -> int:

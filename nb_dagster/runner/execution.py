@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from pathlib import Path
 from typing import Any
 
 from nb_dagster.kernel.process import INTERRUPT_GRACE, Kernel, KernelDied, open_kernel
@@ -17,34 +17,12 @@ from nb_dagster.runner.executed import mark_cell, mark_run, new_notebook, write_
 from nb_dagster.runner.failure import first_line, read_error
 from nb_dagster.runner.handover import hand_over
 from nb_dagster.runner.journal import Journal
-from nb_dagster.runner.prepared import Prepared, prepare
+from nb_dagster.runner.prepared import Prepared
 from nb_dagster.runner.result import CellError, CellResult, CellStatus, NotebookResult
-from nb_dagster.runner.run import NotebookRun
 from nb_dagster.runner.watch import Watch
 
 _DRAIN_AFTER_DEATH = 0.1  # seconds for what a dead kernel had still sent
 _SKIP_TAG = "skip-execution"
-
-
-async def stream_notebook(run: NotebookRun) -> AsyncGenerator[events.Event, None]:
-    """Run a notebook, and yield its events as they happen; the last one is ``Finished``, with the result.
-
-    Leaving the loop early cancels the run: its kernel is stopped, its partial notebook kept.
-
-    Args:
-        run: what to run.
-
-    Raises:
-        RunRefused: before anything was started.
-
-    Example:
-        >>> async for event in stream_notebook(NotebookRun("train.ipynb", {"n": 400}, output="out.ipynb")):
-        ...     print(event)
-    """
-    execution = Execution(prepare(run))
-    async with aclosing(execution.stream()) as stream:
-        async for event in stream:
-            yield event
 
 
 class Execution:
@@ -65,6 +43,8 @@ class Execution:
         self._cells: dict[int, CellResult] = {}
         self._error: CellError | None = None
         self._journal: Journal
+        self._output: Path
+        self._files: Path
         self._watch = Watch(self._run.limits, self._cancelled)
 
     def cancel(self) -> None:
@@ -84,8 +64,9 @@ class Execution:
 
     async def _execute(self) -> None:
         try:
-            prepared = self._prepared
-            self._journal = Journal(prepared.journal, prepared.content, prepared.output)
+            self._output, journal = self._prepared.place.reserve()
+            self._files = self._output.with_suffix(".files")
+            self._journal = Journal(journal, self._prepared.content, self._output)
             ending = await self._run_kernel()
             self._emit(self._finish(ending))
         finally:
@@ -94,7 +75,7 @@ class Execution:
     async def _run_kernel(self) -> Ending:
         prepared = self._prepared
         try:
-            with hand_over(prepared) as (environment, setup):
+            with hand_over(prepared, self._files) as (environment, setup):
                 async with open_kernel(prepared.kernel, prepared.cwd, environment) as kernel:
                     self._emit_started()
                     ending = await self._run_cells(kernel, setup)
@@ -112,8 +93,10 @@ class Execution:
             kernel.client.execute(setup, silent=True, store_history=False)
         ending = Ending("succeeded")
         for number, index in enumerate(self._code_cells(), start=1):
-            if _SKIP_TAG in self._notebook.cells[index].metadata.get("tags", []):
-                self._finish_cell(index, number, "skipped", time.time())
+            cell = self._notebook.cells[index]
+            skipped = _SKIP_TAG in cell.metadata.get("tags", [])
+            if skipped or not cell.source.strip():
+                self._finish_cell(index, number, "skipped" if skipped else "succeeded", time.time())
                 continue
             ended = await self._run_cell(kernel, client, number, index)
             if ended is not None:
@@ -146,6 +129,7 @@ class Execution:
             return Ending("skipped", self._records.skip_reason, kernel_is_well=True)
         by_author = ended_by_author(reply, number)
         if by_author is not None:
+            self._error = read_error(reply, index, number, source) if by_author.status == "failed" else None
             return by_author
         if reply.get("status") == "ok" or "raises-exception" in self._notebook.cells[index].metadata.get("tags", []):
             return None
@@ -171,7 +155,7 @@ class Execution:
 
     def _on_display(self, now: float, cell: int, data: dict[str, Any]) -> None:
         try:
-            records = read_records(data, self._prepared.files)
+            records = read_records(data, self._files)
         except (ValueError, KeyError, TypeError, OSError) as error:
             self._emit(events.Warned(now, cell, f"a record was left out: {error}"))
             return
@@ -201,7 +185,7 @@ class Execution:
                 run_id=prepared.run_id,
                 workflow=prepared.workflow,
                 notebook=prepared.document.path,
-                executed_notebook=str(prepared.output),
+                executed_notebook=str(self._output),
                 cells=len(self._code_cells()),
                 kernel=prepared.kernel,
                 parameters=prepared.parameters,
@@ -211,7 +195,7 @@ class Execution:
     def _finish(self, ending: Ending) -> events.Finished:
         prepared, now = self._prepared, time.time()
         mark_run(self._notebook, ending.status, ending.reason, now)
-        write_notebook(prepared.output, self._notebook)
+        write_notebook(self._output, self._notebook)
         self._journal.close()
         not_run = {index: CellResult(index, "not_run", 0.0) for index in self._code_cells()}
         result = NotebookResult(
@@ -221,7 +205,7 @@ class Execution:
             workflow=prepared.workflow,
             run_id=prepared.run_id,
             attempt=self._run.attempt,
-            executed_notebook=str(prepared.output),
+            executed_notebook=str(self._output),
             parameters=prepared.parameters,
             records=self._records,
             cells=[self._cells.get(index, cell) for index, cell in not_run.items()],

@@ -8,8 +8,8 @@ from typing import Any
 from nb_dagster.runner.result import CellError
 
 _ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07]*\x07")
-_CELL_FRAME = re.compile(r"(?:Cell )?In ?\[\d+\], line (\d+)|<ipython-input-[^>]+> in .*|File <[^>]*>:(\d+)")
-_ARROW = re.compile(r"^-+> (\d+) ", re.MULTILINE)
+_CELL_FRAME = re.compile(r"(?:Cell )?In ?\[\d+\], line (\d+)")
+_TIMED_FRAME = re.compile(r"File <timed (?:exec|eval)>:(\d+)")  # what %%time runs: the cell without its first line
 _OUR_FRAME = re.compile(r"^(?:File )?\S*nb_dagster[/\\]nb\.py")
 
 
@@ -49,9 +49,11 @@ def first_line(source: str) -> str:
 
 def _line(frames: list[str]) -> int | None:
     for frame in frames:
+        timed = _TIMED_FRAME.search(frame)
+        if timed:
+            return int(timed[1]) + 1
+    for frame in frames:
         in_cell = _CELL_FRAME.search(frame)
         if in_cell:
-            found = in_cell[1] or in_cell[2]
-            arrow = _ARROW.search(frame)
-            return int(found) if found else (int(arrow[1]) if arrow else None)
+            return int(in_cell[1])
     return None

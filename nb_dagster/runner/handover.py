@@ -12,21 +12,22 @@ from pathlib import Path
 from typing import Any
 
 from nb_dagster import nb
-from nb_dagster.kernel.process import private_folder
+from nb_dagster.kernel.folders import private_folder
 from nb_dagster.runner.prepared import Prepared
 
 
 @contextlib.contextmanager
-def hand_over(prepared: Prepared) -> Iterator[tuple[dict[str, str], str]]:
+def hand_over(prepared: Prepared, files: Path) -> Iterator[tuple[dict[str, str], str]]:
     """Write the folder; gives the kernel's environment and the code it runs silently before the first cell.
 
-    The folder is gone afterwards.
+    Args:
+        prepared: the run.
+        files: the folder that takes the run's artifacts.
     """
-    folder = private_folder()
-    try:
+    with private_folder() as folder:
         context = {
             "context": prepared.context,
-            "files": str(prepared.files),
+            "files": str(files),
             "inputs": {name: _write_input(folder, name, value) for name, value in prepared.file_inputs.items()},
             "upstream": prepared.run.upstream,
         }
@@ -34,8 +35,6 @@ def hand_over(prepared: Prepared) -> Iterator[tuple[dict[str, str], str]]:
         path.write_text(json.dumps(context), encoding="utf-8")
         environment = {**os.environ, **prepared.run.environment, nb.CONTEXT_VARIABLE: str(path)}
         yield environment, _spare_nb(folder) if prepared.language == "python" else ""
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _write_input(folder: Path, name: str, value: Any) -> dict[str, str]:

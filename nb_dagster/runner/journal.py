@@ -104,26 +104,12 @@ def _replay(entries: list[dict[str, Any]]) -> Any:
             with contextlib.suppress(CellControlSignal):
                 message = {"msg_type": entry["type"], "header": {"msg_type": entry["type"]}, "parent_header": {}}
                 client.process_message({**message, "content": entry["content"]}, cell, entry["cell"])
-    for cell in notebook.cells:
-        if cell.cell_type == "code":
-            cell.outputs = _joined_streams(cell.outputs)
+    client.settle()
     now = time.time()
     if running is not None:
         mark_cell(notebook.cells[running[0]], "killed", running[1], now)
     mark_run(notebook, "killed", "the process that ran the notebook was killed", now)
     return notebook
-
-
-def _joined_streams(outputs: list[Any]) -> list[Any]:
-    """Text that arrived in pieces as one output, as a cell that ended has it."""
-    joined: list[Any] = []
-    for output in outputs:
-        last = joined[-1] if joined else None
-        if last and output["output_type"] == "stream" and last.get("name") == output["name"]:
-            last["text"] += output["text"]
-        else:
-            joined.append(output)
-    return joined
 
 
 def _lock(file: IO[str]) -> bool:

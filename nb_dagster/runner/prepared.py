@@ -11,11 +11,13 @@ from typing import Any
 
 from nb_dagster.errors import InvalidParameter, RunRefused
 from nb_dagster.kernel.specs import find_kernel
+from nb_dagster.notebook.commit import commit_of
 from nb_dagster.notebook.document import NotebookDocument
 from nb_dagster.notebook.injection import parameters_source
 from nb_dagster.notebook.parameters import Parameter, check_parameters, default_values, fill_context
 from nb_dagster.notebook.types import JSON, check_json
 from nb_dagster.runner.executed import executed_form, timestamp
+from nb_dagster.runner.place import FilePlace, Place
 from nb_dagster.runner.run import NotebookRun
 from nb_dagster.version import __version__
 
@@ -34,9 +36,7 @@ class Prepared:
         kernel: the kernel's name.
         language: the kernel's language, in lower case.
         cwd: its working directory.
-        output: where the executed notebook is written.
-        files: the folder for artifacts.
-        journal: where the journal is written.
+        place: where it writes.
         run_id: id of the run.
         workflow: its name.
     """
@@ -50,9 +50,7 @@ class Prepared:
     kernel: str
     language: str
     cwd: Path
-    output: Path
-    files: Path
-    journal: Path
+    place: Place
     run_id: str
     workflow: str
 
@@ -66,10 +64,18 @@ def prepare(run: NotebookRun) -> Prepared:
     document = run.notebook if isinstance(run.notebook, NotebookDocument) else NotebookDocument.read(run.notebook)
     owner, declared = document.path, document.parameters
     kernel = run.kernel or document.kernel
-    language = str(find_kernel(kernel, owner).language or document.language).lower()
+    spec = find_kernel(kernel, owner)
+    language = str(spec.language or document.language).lower()
     run_id, workflow = run.run_id or str(uuid.uuid4()), run.workflow or document.name
     now = time.time()
-    context = {"run_id": run_id, "workflow": workflow, "attempt": run.attempt, "now": timestamp(now), **run.context}
+    context = {
+        "run_id": run_id,
+        "workflow": workflow,
+        "attempt": run.attempt,
+        "now": timestamp(now),
+        "commit": commit_of(document.path),
+        **run.context,
+    }
 
     filled = fill_context(declared, run.parameters, context)
     large = {name: value for name, value in filled.items() if _needs_file(declared.get(name), value)}
@@ -82,7 +88,7 @@ def prepare(run: NotebookRun) -> Prepared:
     source = None
     if changed or large:
         source = parameters_source(declared, changed, loaded=large, language=language, kernel=kernel, owner=owner)
-    output = _output(run, document)
+    place = _place(run, document)
     metadata = {
         "version": __version__,
         "run_id": run_id,
@@ -90,23 +96,21 @@ def prepare(run: NotebookRun) -> Prepared:
         "attempt": run.attempt,
         "parameters": values,
         "source_sha256": document.sha256,
-        "commit": run.context.get("commit"),
+        "commit": context["commit"],
         "kernel": kernel,
         "started": timestamp(now),
     }
     return Prepared(
         run=run,
         document=document,
-        content=executed_form(document.content, source, metadata),
+        content=executed_form(document.content, source, _kernelspec(kernel, spec), metadata),
         parameters=values,
         context=context,
         file_inputs=large,
         kernel=kernel,
         language=language,
         cwd=_cwd(run, document),
-        output=output,
-        files=output.with_suffix(".files"),
-        journal=run.journal or output.with_name(f"{output.name}.journal"),
+        place=place,
         run_id=run_id,
         workflow=workflow,
     )
@@ -123,15 +127,20 @@ def _needs_file(parameter: Parameter | None, value: object) -> bool:
     return False
 
 
-def _output(run: NotebookRun, document: NotebookDocument) -> Path:
-    if not os.fspath(run.output):
-        raise RunRefused(f"{document.path}: a run needs an output, the path of its executed notebook")
-    output = Path(run.output).absolute()
-    if output.exists():
-        raise RunRefused(f"{output} exists already, and no run overwrites another's notebook; name another output")
-    if output.suffix != ".ipynb":
-        raise RunRefused(f"{output}: an executed notebook is an .ipynb file")
-    return output
+def _kernelspec(name: str, spec: Any) -> dict[str, str]:
+    return {"name": name, "display_name": spec.display_name or name, "language": spec.language or ""}
+
+
+def _place(run: NotebookRun, document: NotebookDocument) -> Place:
+    place: Place
+    if isinstance(run.output, (str, os.PathLike)):
+        if not os.fspath(run.output):
+            raise RunRefused(f"{document.path}: a run needs an output, the path of its executed notebook")
+        place = FilePlace(Path(run.output).absolute())
+    else:
+        place = run.output
+    place.check()
+    return place
 
 
 def _cwd(run: NotebookRun, document: NotebookDocument) -> Path:

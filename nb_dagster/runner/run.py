@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from nb_dagster.notebook.document import NotebookDocument
 from nb_dagster.notebook.types import JSON
+from nb_dagster.runner.place import Place
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,8 @@ class NotebookRun:
     Attributes:
         notebook: the document, or the path of its file.
         parameters: values by name: JSON, or for a parameter of no declared type any object, such as a DataFrame.
-        output: local path of the executed notebook; ``<stem>.files/`` beside it takes artifacts.
+        output: local path of the executed notebook, or a place that decides it when the run starts;
+            ``<stem>.files/`` beside it takes artifacts.
         kernel: an installed kernel's name; None takes the notebook's own.
         cwd: working directory; None takes the notebook's folder.
         limits: timeouts.
@@ -49,12 +50,11 @@ class NotebookRun:
         attempt: 1 for the first.
         context: partition key, window, commit and the like, for ``nb.context`` and context parameters.
         upstream: what earlier notebooks recorded, by name, for ``nb.upstream``.
-        journal: local path of the journal; None puts it beside the output.
     """
 
     notebook: NotebookDocument | str | os.PathLike[str]
     parameters: Mapping[str, object] = field(default_factory=dict)
-    output: str | os.PathLike[str] = ""
+    output: str | os.PathLike[str] | Place = ""
     kernel: str | None = None
     cwd: str | os.PathLike[str] | None = None
     limits: Limits = Limits()
@@ -64,4 +64,3 @@ class NotebookRun:
     attempt: int = 1
     context: Mapping[str, JSON] = field(default_factory=dict)
     upstream: Mapping[str, Mapping[str, JSON]] = field(default_factory=dict)
-    journal: Path | None = None

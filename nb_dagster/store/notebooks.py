@@ -7,7 +7,7 @@ import re
 import shutil
 import tempfile
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from nb_dagster.notebook.records import FileValue, Records
@@ -18,19 +18,37 @@ DEFAULT_ROOT = ".nb_dagster/notebooks"
 _RUNNING = ".running"
 
 
-@dataclass(frozen=True)
-class Attempt:
-    """The place of one attempt.
+class StorePlace:
+    """A place for one attempt in a store: a folder of its own, taken when the run starts.
 
-    Attributes:
-        notebook: local path of the executed notebook.
-        journal: local path of the journal.
-        folder: name of the attempt's folder under the root.
+    Args:
+        folder: the store's local folder.
+        workflow: the workflow's name.
+        run_id: id of the run.
+        attempt: number of the attempt.
+        notebook: name of the notebook.
     """
 
-    notebook: Path
-    journal: Path
-    folder: str
+    def __init__(self, folder: Path, *, workflow: str, run_id: str, attempt: int, notebook: str) -> None:
+        stamp = time.strftime("%Y-%m-%dT%H%M%SZ", time.gmtime())
+        self._root = folder
+        self._workflow = slug(workflow)
+        self._name = f"{stamp}-{slug(run_id)[:8]}-{attempt}"
+        self._notebook = f"{slug(notebook)}.ipynb"
+
+    def check(self) -> None:
+        """Any attempt has a place."""
+
+    def reserve(self) -> tuple[Path, Path]:
+        """Make the folder; never one that exists."""
+        for suffix in ("", *(f".{count}" for count in range(2, 1000))):
+            folder = self._root / self._workflow / f"{self._name}{suffix}"
+            try:
+                folder.mkdir(parents=True)
+            except FileExistsError:
+                continue
+            return folder / self._notebook, self._root / _RUNNING / f"{self._workflow}-{folder.name}.jsonl"
+        raise FileExistsError(f"{self._workflow}/{self._name} exists a thousand times")
 
 
 class NotebookStore:
@@ -42,7 +60,7 @@ class NotebookStore:
 
     Example:
         >>> store = NotebookStore("notebooks")
-        >>> attempt = store.open("train", run_id="1a2b3c4d", attempt=1, notebook="train")
+        >>> place = store.place("train", run_id="1a2b3c4d", attempt=1, notebook="train")
     """
 
     def __init__(self, root: str | os.PathLike[str] = DEFAULT_ROOT) -> None:
@@ -50,37 +68,25 @@ class NotebookStore:
         self._is_remote = "://" in self.root
         self._local = _staging_folder(self.root) if self._is_remote else Path(self.root).absolute()
 
-    def open(self, workflow: str, *, run_id: str, attempt: int, notebook: str) -> Attempt:
-        """A new folder for an attempt; never one that exists."""
-        stamp = time.strftime("%Y-%m-%dT%H%M%SZ", time.gmtime())
-        parent = self._local / slug(workflow)
-        name = f"{stamp}-{slug(run_id)[:8]}-{attempt}"
-        for suffix in ("", *(f".{count}" for count in range(2, 1000))):
-            folder = parent / f"{name}{suffix}"
-            try:
-                folder.mkdir(parents=True)
-            except FileExistsError:
-                continue
-            journal = self._local / _RUNNING / f"{parent.name}-{folder.name}.jsonl"
-            return Attempt(folder / f"{slug(notebook)}.ipynb", journal, f"{parent.name}/{folder.name}")
-        raise FileExistsError(f"{parent / name} exists a thousand times")
+    def place(self, workflow: str, *, run_id: str, attempt: int, notebook: str) -> StorePlace:
+        """A place for an attempt; nothing is made before its run starts."""
+        return StorePlace(self._local, workflow=workflow, run_id=run_id, attempt=attempt, notebook=notebook)
 
-    def publish(self, attempt: Attempt, result: NotebookResult) -> NotebookResult:
+    def publish(self, result: NotebookResult) -> NotebookResult:
         """Bring an ended attempt to where it is kept; the result then names those places."""
         if not self._is_remote:
             return result
         from upath import UPath
 
-        here = attempt.notebook.parent
-        there = UPath(self.root) / attempt.folder
+        here = Path(result.executed_notebook).parent
+        there = UPath(self.root) / here.relative_to(self._local).as_posix()
         for path in sorted(here.rglob("*")):
             if path.is_file():
                 target = there / path.relative_to(here).as_posix()
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes(path.read_bytes())
-        published = _moved(result, str(here), str(there))
         shutil.rmtree(here, ignore_errors=True)
-        return published
+        return _moved(result, str(here), str(there))
 
     def recover(self) -> list[Path]:
         """Make the notebooks of runs whose process was killed from their journals.

@@ -1,0 +1,58 @@
+"""A kernel's processes: itself, its descendants, and those that left it for a session or a parent of their own."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from pathlib import Path
+
+import psutil
+
+MARK_VARIABLE = "NB_DAGSTER_KERNEL"
+"""Set to something unique for each kernel; what it starts inherits it, wherever it goes."""
+_ROUNDS = 3  # a process may start another while it is being looked for
+
+
+class Family:
+    """The processes of one kernel.
+
+    Args:
+        pid: the kernel's process.
+        mark: the value of ``NB_DAGSTER_KERNEL`` in its environment.
+    """
+
+    def __init__(self, pid: int, mark: str) -> None:
+        self._pid = pid
+        self._mark = f"{MARK_VARIABLE}={mark}".encode()
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to all of them."""
+        for process in self._members():
+            with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+                process.send_signal(number)
+
+    def kill(self) -> None:
+        """Kill all of them, also those that start meanwhile."""
+        for _ in range(_ROUNDS):
+            self.signal(signal.SIGKILL)
+            if not self._strays():
+                break
+
+    def _members(self) -> list[psutil.Process]:
+        members = {process.pid: process for process in self._strays()}
+        with contextlib.suppress(psutil.NoSuchProcess):
+            kernel = psutil.Process(self._pid)
+            members |= {process.pid: process for process in (kernel, *kernel.children(recursive=True))}
+        return list(members.values())
+
+    def _strays(self) -> list[psutil.Process]:
+        """Processes with the kernel's mark, whoever their parent is; only where the system has ``/proc``."""
+        found = []
+        for entry in Path("/proc").glob("[0-9]*/environ") if os.path.isdir("/proc/self") else ():
+            with contextlib.suppress(OSError, psutil.NoSuchProcess):  # another user's, or gone
+                if self._mark in entry.read_bytes().split(b"\0"):
+                    process = psutil.Process(int(entry.parent.name))
+                    if process.status() != psutil.STATUS_ZOMBIE:
+                        found.append(process)
+        return found

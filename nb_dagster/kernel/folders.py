@@ -1,0 +1,69 @@
+"""Private folders of runs: only ours to read, short enough for sockets, and removed also after a crash."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+_PREFIX = "nbd-"
+_LOCK = ".lock"
+_MAX_SOCKET_PATH = 100  # AF_UNIX allows 107 bytes
+_LONGEST_SOCKET = "/kernel-ipc-5"
+
+
+@contextlib.contextmanager
+def private_folder() -> Iterator[Path]:
+    """A new folder of mode 700, gone after the block; where this process is killed, gone with a later one's first."""
+    sweep()
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=_parent()))
+    try:
+        with open(folder / _LOCK, "w", encoding="utf-8") as lock:
+            _lock(lock.fileno())
+            yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@functools.cache
+def sweep() -> None:
+    """Remove the folders of processes that are gone; once a process."""
+    for folder in Path(_parent()).glob(f"{_PREFIX}*"):
+        with contextlib.suppress(OSError):
+            if (
+                folder.stat().st_uid == os.getuid()
+                and time.time() - folder.stat().st_mtime > 60
+                and _is_abandoned(folder)
+            ):
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _parent() -> str:
+    own = tempfile.gettempdir()
+    fits = os.name != "posix" or len(own) + len(f"/{_PREFIX}xxxxxxxx{_LONGEST_SOCKET}") < _MAX_SOCKET_PATH
+    return own if fits else "/tmp"  # noqa: S108 - mkdtemp makes a private folder in it
+
+
+def _is_abandoned(folder: Path) -> bool:
+    try:
+        with open(folder / _LOCK, encoding="utf-8") as lock:
+            return _lock(lock.fileno())
+    except FileNotFoundError:
+        return True
+
+
+def _lock(descriptor: int) -> bool:
+    if os.name != "posix":
+        return False
+    import fcntl
+
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,5 @@
+# %% tags=["parameters"]
+n = 1
+
+# %%
+print("n is", n)

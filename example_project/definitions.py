@@ -80,4 +80,5 @@ defs = dg.Definitions(
         nbd.notebook_job("welcome", [NOTEBOOKS / "welcome.ipynb"]),
     ],
     resources=nbd.resources(),
+    executor=nbd.notebook_executor,
 )

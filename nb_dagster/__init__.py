@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from nb_dagster.direct import run_notebook as run_notebook
     from nb_dagster.direct import stream_notebook as stream_notebook
     from nb_dagster.errors import RunRefused as RunRefused
+    from nb_dagster.executors.threads import notebook_executor as notebook_executor
     from nb_dagster.runner.result import NotebookFailed as NotebookFailed
     from nb_dagster.runner.result import NotebookResult as NotebookResult
     from nb_dagster.runner.run import Limits as Limits
@@ -37,6 +38,7 @@ _HOMES = {
     "notebook_op": "nb_dagster.definitions.op",
     "NotebookResource": "nb_dagster.definitions.resource",
     "resources": "nb_dagster.definitions.resource",
+    "notebook_executor": "nb_dagster.executors.threads",
     "run_notebook": "nb_dagster.direct",
     "RunRefused": "nb_dagster.errors",
     "stream_notebook": "nb_dagster.direct",

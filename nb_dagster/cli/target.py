@@ -58,7 +58,7 @@ class Target:
             RuntimeError: Dagster ended the run before the notebook started.
         """
         from nb_dagster.cli.history import open_history
-        from nb_dagster.definitions.here import follow
+        from nb_dagster.definitions.here import Follower, follow
 
         job, op_name = self.make_job()
         config = {
@@ -71,9 +71,13 @@ class Target:
             listener(event)
             if isinstance(event, Finished):
                 results.append(event.result)
+                run = instance.get_run_by_id(event.result.run_id)
+                if event.result.status == "cancelled" and run is not None:
+                    instance.report_run_canceling(run)  # or Dagster takes the interrupt for a failure
 
         interrupted: BaseException | None = None
-        with open_history() as instance, follow(keep_result, self.options):
+        options = {name: value for name, value in self.options.items() if value is not None}
+        with open_history() as instance, follow(Follower(keep_result, options)):
             try:
                 executed = job.execute_in_process(
                     config, instance=instance, raise_on_error=False, resources=_stored_values(job)

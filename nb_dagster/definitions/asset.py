@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 
 import dagster as dg
 
+from nb_dagster.definitions.names import dagster_name
 from nb_dagster.definitions.results import check_results, step_outputs
 from nb_dagster.definitions.step import run_step
 from nb_dagster.definitions.workflow import Workflow
@@ -93,33 +94,41 @@ def notebook_asset(
     )
     prefix = [key_prefix] if isinstance(key_prefix, str) else list(key_prefix or ())
     declared = _declared_outputs(outs)
-    common: dict[str, Any] = {
-        "description": description or workflow.document.description,
-        "is_required": False,  # a notebook that skips itself hands out nothing
-        "group_name": group_name,
-        "code_version": workflow.document.code_version,
-        "metadata": {**workflow.source_metadata, **(metadata or {})},
-        "tags": tags,
-        "owners": owners,
-        "kinds": {"jupyter", workflow.document.language},
-        "automation_condition": automation_condition,
-        "io_manager_key": io_manager_key,
-        "dagster_type": dg.Any,
+    own = dg.AssetSpec(
+        dg.AssetKey([*prefix, workflow.name]),
+        description=description or workflow.document.description,
+        group_name=group_name,
+        code_version=workflow.document.code_version,
+        metadata={**workflow.source_metadata, **(metadata or {})},
+        tags=tags,
+        owners=owners,
+        kinds={"jupyter", workflow.document.language},
+        automation_condition=automation_condition,
+    )
+    given = {output: out or dg.AssetOut(dagster_type=dg.Any) for output, out in (declared or {"result": None}).items()}
+    specs = {
+        output: _spec(out, own.key if len(given) == 1 else dg.AssetKey([*prefix, output]), own)
+        for output, out in given.items()
     }
-    own_key = dg.AssetKey([*prefix, workflow.name])
     asset_outs = {
-        output: given or dg.AssetOut(key=own_key if len(declared) <= 1 else dg.AssetKey([*prefix, output]), **common)
-        for output, given in (declared or {"result": None}).items()
+        output: dg.AssetOut.from_spec(
+            specs[output],
+            dagster_type=out.dagster_type,
+            is_required=False,  # a notebook that skips itself hands out nothing
+            io_manager_key=out.io_manager_key or io_manager_key,
+        )
+        for output, out in given.items()
     }
-    keys = {output: out.key or dg.AssetKey([*(out.key_prefix or prefix), output]) for output, out in asset_outs.items()}
     check_specs = [
-        check if isinstance(check, dg.AssetCheckSpec) else dg.AssetCheckSpec(check, asset=next(iter(keys.values())))
+        check
+        if isinstance(check, dg.AssetCheckSpec)
+        else dg.AssetCheckSpec(check, asset=next(iter(specs.values())).key)
         for check in checks or ()
     ]
     records = {output: output if declared else None for output in asset_outs}
 
     @dg.multi_asset(
-        name=f"{workflow.name}__notebook",
+        name="__".join(dagster_name(part) for part in (*prefix, workflow.name, "notebook")),
         outs=asset_outs,
         ins={parameter: _asset_in(upstream) for parameter, upstream in (ins or {}).items()},
         deps=list(deps or ()),
@@ -136,6 +145,8 @@ def notebook_asset(
         yield from step_outputs(result, records)
         yield from check_results(result, check_specs)
 
+    for output in notebook.op.output_defs:
+        output._is_required = False  # noqa: SLF001 - a skip hands out no check either, and Dagster has no word for that
     return notebook
 
 
@@ -145,6 +156,21 @@ def _declared_outputs(outs: Sequence[str] | Mapping[str, dg.AssetOut] | None) ->
     if isinstance(outs, Mapping):
         return dict(outs)
     return dict.fromkeys(outs or ())
+
+
+def _spec(given: dg.AssetOut, key: dg.AssetKey, own: dg.AssetSpec) -> dg.AssetSpec:
+    """An output's asset as the definition gives it, and where that says nothing, as the notebook has it."""
+    key = dg.AssetKey([*given.key_prefix, key.path[-1]]) if given.key_prefix else given.key or key
+    said = given.to_spec(key, deps=[])
+    both = own.merge_attributes(metadata=said.metadata, owners=said.owners, tags=said.tags, kinds=said.kinds)
+    return both.replace_attributes(
+        key=key,
+        description=said.description or own.description,
+        group_name=said.group_name or own.group_name,
+        code_version=said.code_version or own.code_version,
+        automation_condition=said.automation_condition or own.automation_condition,
+        freshness_policy=said.freshness_policy,
+    )
 
 
 def _asset_in(upstream: Upstream) -> dg.AssetIn:

@@ -69,7 +69,8 @@ def _field(parameter: Parameter, fixed: Mapping[str, JSON]) -> dg.Field:
     known, default = _default(parameter, fixed)
     if known:
         return dg.Field(config, default_value=default, is_required=False, description=_description(parameter))
-    return dg.Field(config, is_required=parameter.required, description=_description(parameter))
+    is_required = parameter.required and parameter.name not in CONTEXT_PARAMETERS
+    return dg.Field(config, is_required=is_required, description=_description(parameter))
 
 
 def _default(parameter: Parameter, fixed: Mapping[str, JSON]) -> tuple[bool, JSON]:

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import IO, Any, TypeAlias
 
 from nb_dagster.runner.events import Event
 
@@ -20,19 +20,25 @@ class Follower:
     Attributes:
         listener: called with each event.
         options: ``kernel``, ``cwd``, ``timeout`` and ``cell_timeout``, which go before those of the definition.
+        environment: variables for the kernel, which go behind those of the definition.
+        streams: where the notebook's standard output and error go; None is this process's own.
+        on_start: called with each run as it starts; who cancels one is to expect the step's interrupt.
     """
 
     listener: Listener = lambda _: None
     options: Mapping[str, Any] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
+    on_start: Callable[[Any], None] = lambda _: None
+    streams: tuple[IO[str], IO[str]] | None = None
 
 
 _follower: ContextVar[Follower] = ContextVar("nb_dagster_follower", default=Follower())  # noqa: B039 - it is frozen
 
 
 @contextlib.contextmanager
-def follow(listener: Listener, options: Mapping[str, Any]) -> Iterator[None]:
+def follow(new: Follower) -> Iterator[None]:
     """Follow the notebooks that Dagster steps run inside of the block, in this thread."""
-    token = _follower.set(Follower(listener, {name: value for name, value in options.items() if value is not None}))
+    token = _follower.set(new)
     try:
         yield
     finally:

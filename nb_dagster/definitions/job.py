@@ -9,6 +9,7 @@ from typing import Any
 import dagster as dg
 
 from nb_dagster.definitions.op import notebook_op
+from nb_dagster.executors.threads import notebook_executor
 
 
 def notebook_job(
@@ -31,7 +32,7 @@ def notebook_job(
         notebooks: paths of notebooks, or ops from :func:`notebook_op`, which run independently of one another; or a
             function that wires ops, as the body of a ``@dg.graph``.
         description: shown in Dagster.
-        executor_def: how its steps are run.
+        executor_def: how its steps are run; None takes ``notebook_executor``.
         resource_defs: resources of the job.
         config: default run config, as for ``@dg.job``.
         tags: tags of its runs.
@@ -63,7 +64,7 @@ def notebook_job(
         config=config,
         tags=dict(tags or {}),
         hooks=hooks,
-        executor_def=executor_def,
+        executor_def=executor_def or notebook_executor,
         op_retry_policy=op_retry_policy,
         partitions_def=partitions_def,
     )

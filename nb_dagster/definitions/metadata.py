@@ -39,7 +39,7 @@ def output_metadata(result: NotebookResult, value: Any) -> dict[str, Any]:
         shown["dagster/row_count"] = value.shape[0]
     return {
         **{_label(name): each for name, each in shown.items()},
-        "executed_notebook": notebook_value(result.executed_notebook),
+        "executed_notebook": notebook_value(dg.OpExecutionContext.get(), result.executed_notebook),
         "notebook_duration_s": round(result.duration_s, 3),
         "parameters": dg.MetadataValue.json(result.parameters),
         RECORDS_KEY: dg.MetadataValue.json(result.records.for_downstream()),
@@ -47,19 +47,15 @@ def output_metadata(result: NotebookResult, value: Any) -> dict[str, Any]:
 
 
 def attempt_metadata(context: dg.OpExecutionContext, result: NotebookResult) -> dict[str, Any]:
-    """Metadata of one attempt, as the run's log and a failure show it."""
-    shown: dict[str, Any] = {
-        "executed_notebook": notebook_link(context, result.executed_notebook),
-        "parameters": dg.MetadataValue.json(result.parameters),
-        "attempt": result.attempt,
-    }
-    if result.reason:
-        shown["reason"] = result.reason
+    """Metadata of one attempt, as the run's log and a failure show it: the log clips what is long, so last comes least."""
+    shown: dict[str, Any] = {"executed_notebook": notebook_link(context, result.executed_notebook)}
     if result.error is not None:
         shown["cell"] = f"{result.error.number}: {result.error.first_line}"
         text = result.error.traceback.replace("```", "'''")
         shown["traceback"] = dg.MetadataValue.md(f"```python\n{text[-MAX_TRACEBACK:]}\n```")
-    return shown
+    if result.reason:
+        shown["reason"] = result.reason
+    return {**shown, "attempt": result.attempt, "parameters": dg.MetadataValue.json(result.parameters)}
 
 
 def _thumbnails(figures: dict[str, bytes]) -> dict[str, Any]:

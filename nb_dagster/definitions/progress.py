@@ -42,7 +42,8 @@ class StepLog:
         for event in stream:
             listener(event)
             if isinstance(event, events.Stream):
-                target = sys.stderr if event.name == "stderr" else sys.stdout
+                stdout, stderr = follower().streams or (sys.stdout, sys.stderr)
+                target = stderr if event.name == "stderr" else stdout
                 target.write(event.text)
                 target.flush()
             elif isinstance(event, events.CellStarted):

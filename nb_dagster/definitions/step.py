@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import dagster as dg
+from dagster._core.errors import DagsterExecutionInterruptedError
 
 from nb_dagster.definitions.here import follower
 from nb_dagster.definitions.metadata import attempt_metadata
@@ -48,7 +49,7 @@ def run_step(context: dg.OpExecutionContext, workflow: Workflow, inputs: Mapping
         kernel=options.pop("kernel", workflow.kernel),
         cwd=options.pop("cwd", workflow.cwd),
         limits=replace(workflow.limits, **options),
-        environment=workflow.environment,
+        environment={**follower().environment, **workflow.environment},
         run_id=context.run_id,
         workflow=workflow.name,
         attempt=number,
@@ -59,6 +60,7 @@ def run_step(context: dg.OpExecutionContext, workflow: Workflow, inputs: Mapping
         background = BackgroundRun(run)
     except RunRefused as refused:
         raise dg.Failure(str(refused), allow_retries=False) from None
+    follower().on_start(background)
     try:
         log.consume(background.events())
     except BaseException:  # Dagster's cancel, most of all: stop the kernel, keep the notebook, and let it go on
@@ -67,6 +69,8 @@ def run_step(context: dg.OpExecutionContext, workflow: Workflow, inputs: Mapping
         _publish(context, store, log.result)
         raise
     result = _publish(context, store, log.result)
+    if result.status == "cancelled":  # by the executor of this step
+        raise DagsterExecutionInterruptedError
     if not result.ok:
         raise dg.Failure(
             f"{result.status}: {result.reason}", metadata=attempt_metadata(context, result)

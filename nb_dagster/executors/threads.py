@@ -1,0 +1,223 @@
+"""``notebook_executor``: the notebooks of a run as threads of one process, each still a Dagster step of its own.
+
+A notebook's work is done by its kernel, in a process of its own; the step only follows it. So many steps fit into one
+process, and none of them pays for starting Python and importing Dagster. Other ops of the same job run in
+subprocesses, as under Dagster's multiprocess executor.
+"""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+from dagster._core.definitions.executor_definition import multiple_process_executor_requirements
+from dagster._core.errors import DagsterExecutionInterruptedError
+from dagster._core.events import DagsterEvent, DagsterEventType, EngineEventData
+from dagster._core.execution.api import create_execution_plan, execute_plan_iterator
+from dagster._core.execution.retries import RetryMode, get_retries_config
+from dagster._core.execution.tags import get_tag_concurrency_limits_config
+from dagster._core.executor.step_delegating import (
+    CheckStepHealthResult,
+    StepDelegatingExecutor,
+    StepHandler,
+    StepHandlerContext,
+)
+
+from nb_dagster.definitions.here import Follower, follow
+from nb_dagster.definitions.workflow import NOTEBOOK_TAG
+from nb_dagster.executors.logs import ThreadLogs
+
+_POLL_SECONDS = 0.05
+_HEALTH_SECONDS = 2
+_STOP_SECONDS = 10.0  # a cancelled kernel is gone within five
+_ENDS = {DagsterEventType.STEP_SUCCESS, DagsterEventType.STEP_FAILURE, DagsterEventType.STEP_UP_FOR_RETRY}
+
+
+class ThreadStep:
+    """A notebook step in a thread."""
+
+    def __init__(self, job: Any, instance: dg.DagsterInstance, context: StepHandlerContext, environment: Any) -> None:
+        self._job, self._instance, self._run = job, instance, context.dagster_run
+        self._arguments = context.execute_step_args
+        self._background: list[Any] = []
+        self._follower = Follower(environment=environment, on_start=self._background.append)
+        key = _key(context)
+        self._thread = threading.Thread(target=self._work, args=(key,), name=key, daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def is_running(self) -> bool:
+        """Whether the thread is still going."""
+        return self._thread.is_alive()
+
+    def stop(self) -> None:
+        """Cancel the notebook, and wait until its kernel is gone."""
+        for background in self._background:
+            background.cancel()
+        if self._thread.ident is not None:
+            self._thread.join(_STOP_SECONDS)
+
+    def _work(self, key: str) -> None:
+        plan = create_execution_plan(
+            self._job, self._run.run_config, step_keys_to_execute=[key], known_state=self._arguments.known_state
+        )
+        cancelled = contextlib.suppress(DagsterExecutionInterruptedError)  # the executor did it
+        with follow(self._follower), cancelled:
+            for _ in execute_plan_iterator(
+                plan,
+                self._job,
+                self._run,
+                self._instance,
+                retry_mode=self._arguments.retry_mode,
+                run_config=self._run.run_config,
+            ):
+                pass
+
+
+class ProcessStep:
+    """Any other step, in a subprocess."""
+
+    def __init__(self, context: StepHandlerContext) -> None:
+        arguments = context.execute_step_args
+        environment = {each["name"]: each["value"] for each in arguments.get_command_env()}
+        program, *rest = arguments.get_command_args()
+        self._command = [*([sys.executable, "-m", "dagster"] if program == "dagster" else [program]), *rest]
+        self._environment = {**os.environ, **environment}
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start the process."""
+        self._process = subprocess.Popen(self._command, env=self._environment)
+
+    def is_running(self) -> bool:
+        """Whether the process is still going."""
+        return self._process is not None and self._process.poll() is None
+
+    def stop(self) -> None:
+        """Interrupt the process as Dagster does, and kill it where that does not end it."""
+        if self._process is None:
+            return
+        self._process.send_signal(signal.SIGINT)
+        try:
+            self._process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+class NotebookStepHandler(StepHandler):
+    """Starts notebooks in threads, and other steps in subprocesses.
+
+    Args:
+        job: the job, as Dagster can load it again.
+        environment: variables for every kernel.
+    """
+
+    def __init__(self, job: Any, environment: dict[str, str]) -> None:
+        super().__init__()
+        self._job, self._environment = job, environment
+        self._steps: dict[str, ThreadStep | ProcessStep] = {}
+        self._instance: dg.DagsterInstance | None = None
+
+    @property
+    def name(self) -> str:
+        """How the event log calls it."""
+        return "notebook_executor"
+
+    def launch_step(self, step_handler_context: StepHandlerContext) -> Iterator[DagsterEvent]:
+        """Start a step."""
+        key = _key(step_handler_context)
+        step: ThreadStep | ProcessStep
+        if NOTEBOOK_TAG in step_handler_context.step_tags[key]:
+            instance = self._shared_instance(step_handler_context)
+            step = ThreadStep(self._job, instance, step_handler_context, self._environment)
+        else:
+            step = ProcessStep(step_handler_context)
+        self._steps[key] = step
+        where = "a thread" if isinstance(step, ThreadStep) else "a process of its own"
+        yield DagsterEvent.step_worker_starting(
+            step_handler_context.get_step_context(key), message=f"step {key} runs in {where}", metadata={}
+        )
+        step.start()
+
+    def check_step_health(self, step_handler_context: StepHandlerContext) -> CheckStepHealthResult:
+        """Whether a step is still going, or has said how it ended."""
+        key = _key(step_handler_context)
+        if self._steps[key].is_running():
+            return CheckStepHealthResult.healthy()
+        run_id = step_handler_context.execute_step_args.run_id
+        attempts = step_handler_context.execute_step_args.known_state
+        expected = 1 + (attempts.get_retry_state().get_attempt_count(key) if attempts else 0)
+        entries = step_handler_context.instance.all_logs(run_id, of_type=_ENDS)
+        if sum(entry.step_key == key for entry in entries) >= expected:
+            return CheckStepHealthResult.healthy()
+        return CheckStepHealthResult.unhealthy(f"step {key} ended without saying how")
+
+    def terminate_step(self, step_handler_context: StepHandlerContext) -> Iterator[DagsterEvent]:
+        """Stop a step, and wait until what it started is gone: the executor returns right afterwards."""
+        key = _key(step_handler_context)
+        context = step_handler_context.get_step_context(key)
+        yield DagsterEvent.engine_event(context, f"stopping step {key}", EngineEventData())
+        self._steps[key].stop()
+
+    def _shared_instance(self, context: StepHandlerContext) -> dg.DagsterInstance:
+        """One instance for all threads, whose compute logs are per thread."""
+        if self._instance is None:
+            instance: Any = dg.DagsterInstance.from_ref(context.instance.get_ref())
+            instance._compute_log_manager = ThreadLogs(context.instance.compute_log_manager)  # noqa: SLF001
+            # Each step would configure logging anew, which takes logging's locks in an order that meets ours.
+            handlers = instance.get_yaml_python_handlers()
+            instance.get_yaml_python_handlers = lambda: handlers
+            self._instance = instance
+        return self._instance
+
+
+def _key(context: StepHandlerContext) -> str:
+    (key,) = context.execute_step_args.step_keys_to_execute or ()
+    return key
+
+
+@dg.executor(
+    name="notebook_executor",
+    config_schema={
+        "max_concurrent": dg.Field(
+            int, is_required=False, description="How many steps run at once; as many as there are CPUs by default."
+        ),
+        "tag_concurrency_limits": get_tag_concurrency_limits_config(),  # type: ignore[no-untyped-call]
+        "retries": get_retries_config(),  # type: ignore[no-untyped-call]
+    },
+    requirements=multiple_process_executor_requirements(),
+)
+def notebook_executor(init_context: dg.InitExecutorContext) -> StepDelegatingExecutor:
+    """Runs the notebooks of a job in threads of one process, and its other ops in subprocesses.
+
+    Each kernel gets its share of the CPUs for BLAS and OpenMP (``OMP_NUM_THREADS`` and the like), where the
+    environment does not say otherwise.
+
+    Example:
+        >>> dg.Definitions(assets=[...], executor=notebook_executor)
+    """
+    config = init_context.executor_config
+    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    at_once = int(config.get("max_concurrent") or cpus)  # type: ignore[call-overload]
+    share = str(max(1, cpus // at_once))
+    environment = {
+        name: share
+        for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+        if name not in os.environ
+    }
+    return StepDelegatingExecutor(
+        NotebookStepHandler(init_context.job, environment),
+        retries=RetryMode.from_config(config["retries"]),  # type: ignore[arg-type]
+        max_concurrent=at_once,
+        tag_concurrency_limits=config.get("tag_concurrency_limits"),  # type: ignore[arg-type]
+        sleep_seconds=_POLL_SECONDS,
+        check_step_health_interval_seconds=_HEALTH_SECONDS,
+    )

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import uuid
 import warnings
 from collections.abc import Iterator
@@ -24,6 +25,8 @@ from jupyter_client.kernelspec import KernelSpecManager
 
 from nb_dagster.direct import run_notebook
 from nb_dagster.errors import RunRefused
+from nb_dagster.kernel import fork_client
+from nb_dagster.notebook.document import NotebookDocument
 from nb_dagster.runner.result import NotebookResult
 
 CASES = Path(__file__).parent / "cases"
@@ -151,6 +154,31 @@ def mark() -> Iterator[str]:
             process.kill()
 
 
+@pytest.fixture(scope="session")
+def fork_server() -> Iterator[None]:
+    """A fork server that is ready before any case."""
+    python = sys.executable
+    fork_client.FORK_SERVERS.warm(python, ())
+    deadline = time.monotonic() + 60
+    while fork_client.FORK_SERVERS.find(python, ()) is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    yield
+    fork_client.FORK_SERVERS.close()
+
+
+@pytest.fixture(params=["spawned", "forked"])
+def launch(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """How Python kernels start: in both ways a case ends the same."""
+    if request.param == "spawned":
+        monkeypatch.setenv(fork_client.SWITCH, "off")
+    else:
+        request.getfixturevalue("fork_server")
+        monkeypatch.setattr(NotebookDocument, "preload", ())  # one server for all
+    return str(request.param)
+
+
+@pytest.mark.usefixtures("launch")
 @pytest.mark.parametrize("case", RUNS)
 def test_a_run_ends_as_stated_and_leaves_nothing_behind(
     case: Case, kernels: set[str], folder: Path, temp: Path, mark: str, monkeypatch: pytest.MonkeyPatch

@@ -12,8 +12,8 @@ from nb_dagster.store.view import view_of
 
 
 def notebook_value(context: dg.OpExecutionContext, executed: str) -> dg.MetadataValue[Any]:
-    """The value that asset pages show: a link; or, where the run knows no code location, the asset graph's button."""
-    if context.run.remote_job_origin is None and _is_viewable(executed):
+    """The value that asset pages show: a link; or, of a run that knows no code location, the path for a viewer."""
+    if context.run.remote_job_origin is None:
         return dg.MetadataValue.notebook(view_of(executed))
     return notebook_link(context, executed)
 
@@ -22,14 +22,10 @@ def notebook_link(context: dg.OpExecutionContext, executed: str) -> dg.MetadataV
     """The value that every page shows as a link: most know no viewer, but all take relative addresses."""
     if "://" in executed:
         return dg.MetadataValue.url(executed)
+    view, here = Path(view_of(executed)), Path.cwd()
     origin = context.run.remote_job_origin
-    if origin is None or not _is_viewable(executed):
+    if origin is None or not view.is_relative_to(here):  # the web server shows nothing outside of the code's folder
         return dg.MetadataValue.path(executed)
     location = origin.repository_origin.code_location_origin.location_name
-    view = Path(view_of(executed)).relative_to(Path.cwd()).as_posix()
-    return dg.MetadataValue.url(f"/notebook?path={quote(view)}&repoLocName={quote(location)}")
-
-
-def _is_viewable(executed: str) -> bool:
-    """Whether the web server shows it, which shows nothing outside of the code's folder."""
-    return "://" not in executed and Path(executed).is_relative_to(Path.cwd())
+    path = view.relative_to(here).as_posix()
+    return dg.MetadataValue.url(f"/notebook?path={quote(path)}&repoLocName={quote(location)}")

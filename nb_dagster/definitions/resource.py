@@ -47,5 +47,8 @@ def store_of(context: dg.OpExecutionContext) -> NotebookStore:
     definition = context.get_step_execution_context().job_def.resource_defs.get(RESOURCE_KEY)
     if definition is None:
         return NotebookStore()
-    with dg.build_resources({RESOURCE_KEY: definition}, instance=context.instance) as built:
+    launched = context.run_config.get("resources", {}).get(RESOURCE_KEY, {})
+    with dg.build_resources(
+        {RESOURCE_KEY: definition}, instance=context.instance, resource_config={RESOURCE_KEY: launched}
+    ) as built:
         return NotebookStore(built.notebooks.store)

@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from queue import Empty
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from jupyter_client.asynchronous.client import AsyncKernelClient
     from jupyter_client.manager import AsyncKernelManager
 
+FORK_PROVISIONER = "nb-dagster-fork"
 START_TIMEOUT = 60.0
 """Seconds a kernel may take to answer its first request."""
 INTERRUPT_GRACE = 1.0
@@ -71,7 +72,7 @@ class Kernel:
 
     def cause_of_death(self) -> str:
         """How the process ended, in words."""
-        code = self.process.poll()
+        code = self._exit_code()
         if code is None:
             return "the kernel stopped answering"
         if code >= 0:
@@ -82,6 +83,12 @@ class Kernel:
             name = f"signal {-code}"
         hint = " (as the out-of-memory killer does)" if name == "SIGKILL" else ""
         return f"the kernel was killed by {name}{hint}{self._last_words()}"
+
+    def _exit_code(self) -> int | None:
+        """The exit code of a process that has ended, which may take a moment to arrive."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return self.process.wait(TERMINATE_GRACE)
+        return None
 
     def _last_words(self) -> str:
         """The last line the process wrote beside its protocol, where it wrote any."""
@@ -110,25 +117,28 @@ class Kernel:
             os.killpg(process.pid, signal.SIGKILL)  # its group, before its number is free for another
         await asyncio.wait({self.died}, timeout=TERMINATE_GRACE)
         self.died.cancel()
-        process.poll()
+        self._exit_code()
         self.client.stop_channels()
         await self.manager.cleanup_resources(restart=False)
 
 
 @contextlib.asynccontextmanager
-async def open_kernel(name: str, cwd: Path, environment: Mapping[str, str]) -> AsyncIterator[Kernel]:
+async def open_kernel(
+    name: str, cwd: Path, environment: Mapping[str, str], preload: Sequence[str] = ()
+) -> AsyncIterator[Kernel]:
     """Start a kernel, wait until it answers, and leave nothing of it behind.
 
     Args:
         name: an installed kernel.
         cwd: its working directory.
         environment: all its environment variables.
+        preload: modules that the kernel is worth being forked with.
 
     Raises:
         KernelDied: it ended, or did not answer, before its first cell.
     """
     with private_folder() as folder:
-        manager = _manager(name, folder)
+        manager = _manager(name, folder, preload)
         environment = {**environment, MARK_VARIABLE: str(folder)}
         try:
             with open(folder / "kernel.log", "wb") as log:
@@ -143,13 +153,17 @@ async def open_kernel(name: str, cwd: Path, environment: Mapping[str, str]) -> A
             await kernel.close()
 
 
-def _manager(name: str, folder: Path) -> AsyncKernelManager:
+def _manager(name: str, folder: Path, preload: Sequence[str]) -> AsyncKernelManager:
     from jupyter_client.manager import AsyncKernelManager
 
     manager = AsyncKernelManager(kernel_name=name, connection_file=str(folder / "kernel.json"))
     if os.name == "posix":
         manager.transport = "ipc"  # no ports to collide, nobody else's process can connect
         manager.ip = str(folder / "kernel-ipc")
+    spec = manager.kernel_spec
+    if spec is not None and "kernel_provisioner" not in spec.metadata:
+        provisioner = {"provisioner_name": FORK_PROVISIONER, "config": {"preload": list(preload)}}
+        spec.metadata = {**spec.metadata, "kernel_provisioner": provisioner}
     return manager
 
 

@@ -16,6 +16,8 @@ from nb_dagster.notebook.injection import INJECTED_TAG, PARAMETERS_TAG
 from nb_dagster.notebook.languages import infer_by_line
 from nb_dagster.notebook.parameters import Parameters
 
+_IMPORT = re.compile(r"^\s*(?:import|from)\s+(\w+)", re.MULTILINE)
+_WORTH_PRELOADING = {"numpy": "numpy", "pandas": "pandas", "matplotlib": "matplotlib.pyplot"}
 _HEADING = re.compile(r"^#+\s*")
 
 
@@ -96,6 +98,15 @@ class NotebookDocument:
         """The text of its first Markdown cell, its heading on a line of its own."""
         first = next((cell["source"].strip() for cell in self.cells if cell["cell_type"] == "markdown"), "")
         return _HEADING.sub("", first) or None
+
+    @property
+    def preload(self) -> tuple[str, ...]:
+        """Modules it imports that are worth importing before a kernel is forked for it."""
+        if self.language != "python":
+            return ()
+        code = "\n".join(cell["source"] for cell in self.cells if cell["cell_type"] == "code")
+        found = {match[1] for match in _IMPORT.finditer(code)}
+        return tuple(module for name, module in _WORTH_PRELOADING.items() if name in found)
 
     @property
     def code_version(self) -> str:

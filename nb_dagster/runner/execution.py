@@ -76,7 +76,7 @@ class Execution:
         prepared = self._prepared
         try:
             with hand_over(prepared, self._files) as (environment, setup):
-                async with open_kernel(prepared.kernel, prepared.cwd, environment) as kernel:
+                async with open_kernel(prepared.kernel, prepared.cwd, environment, prepared.document.preload) as kernel:
                     self._emit_started()
                     ending = await self._run_cells(kernel, setup)
                     if ending.kernel_is_well:

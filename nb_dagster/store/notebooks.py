@@ -7,8 +7,9 @@ import re
 import shutil
 import tempfile
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from nb_dagster.notebook.records import FileValue, Records
 from nb_dagster.runner.journal import recover_notebook
@@ -109,13 +110,29 @@ def _staging_folder(root: str) -> Path:
     )
 
 
+@dataclass(frozen=True)
+class RemoteFileValue(FileValue):
+    """An output that is kept as a file in a remote store."""
+
+    def load(self) -> Any:
+        """The DataFrame or array."""
+        from upath import UPath
+
+        with tempfile.TemporaryDirectory(prefix="nbd-") as folder:
+            local = os.path.join(folder, os.path.basename(self.path))
+            Path(local).write_bytes(UPath(self.path).read_bytes())
+            return FileValue(local, self.format, self.shape).load()
+
+
 def _moved(result: NotebookResult, here: str, there: str) -> NotebookResult:
     def move(path: str) -> str:
         return there + path[len(here) :].replace(os.sep, "/") if path.startswith(here) else path
 
     records = Records(
         outputs={
-            name: replace(value, path=move(value.path)) if isinstance(value, FileValue) else value
+            name: RemoteFileValue(move(value.path), value.format, value.shape)
+            if isinstance(value, FileValue)
+            else value
             for name, value in result.records.outputs.items()
         },
         metrics=result.records.metrics,

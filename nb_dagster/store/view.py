@@ -6,15 +6,22 @@ launch jobs. The copy keeps text, pictures and cleaned HTML; the notebook itself
 
 from __future__ import annotations
 
+import html
 import re
 from pathlib import Path
 from typing import Any
 
 _SAFE_ID = re.compile(r"[^\w-]")
 _BASE64 = re.compile(r"^[A-Za-z0-9+/=\s]*$")
-_TAG = re.compile(r"<[A-Za-z/!?]")
+_TAG = re.compile(r"<(?=[A-Za-z/!?])(?:(?P<end>/?)(?P<name>[A-Za-z][A-Za-z0-9]*)(?:\s[^<>]*)?/?>)?")
 _PICTURES = ("image/png", "image/jpeg", "image/gif")
-_ATTRIBUTES = {"*": {"class", "title"}, "td": {"colspan", "rowspan"}, "th": {"colspan", "rowspan", "scope"}}
+_ACTS = re.compile(r"(?i)(java|vb)script:|data:text/html")
+_ATTRIBUTES = {
+    "*": {"class", "title"},
+    "a": {"href"},
+    "td": {"colspan", "rowspan"},
+    "th": {"colspan", "rowspan", "scope"},
+}
 _LEXER = re.compile(r"^\w[\w+-]*$")
 
 
@@ -94,16 +101,34 @@ def _safe_data(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def _safe_markdown(text: str) -> str:
-    """Markdown without HTML that acts, and without links that do."""
-    text = re.sub(r"(?i)(java|vb)script\s*:|data\s*:\s*text/html", "", text)
-    return _clean(text) if _TAG.search(text) else text
+    """Markdown with bare harmless tags and no other HTML; where a link may act, all of it as it was written, as code."""
+    safe = _TAG.sub(_bare_tag, text)
+    if not _ACTS.search(_as_browsers_read(safe)):
+        return safe
+    return "\n".join(f"    {line}" for line in text.splitlines())
 
 
-def _clean(html: str) -> str:
+def _bare_tag(tag: re.Match[str]) -> str:
+    """A tag without its attributes; one that may act, and a sign that starts none, as text: no tag starts with a space."""
+    import nh3
+
+    if (tag["name"] or "").lower() in nh3.ALLOWED_TAGS:
+        return f"<{tag['end']}{tag['name'].lower()}>"
+    return f"< {tag[0][1:]}"
+
+
+def _as_browsers_read(text: str) -> str:
+    """The text with what Markdown and browsers decode or pass over in a link: entities, escapes, white space."""
+    while (decoded := html.unescape(text)) != text:
+        text = decoded
+    return re.sub(r"[\x00-\x20\\]", "", text)
+
+
+def _clean(text: str) -> str:
     import nh3
 
     return nh3.clean(
-        html, attributes=_ATTRIBUTES, url_schemes={"http", "https", "mailto"}, link_rel="noopener noreferrer"
+        text, attributes=_ATTRIBUTES, url_schemes={"http", "https", "mailto"}, link_rel="noopener noreferrer"
     )
 
 

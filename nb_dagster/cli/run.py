@@ -60,7 +60,7 @@ def run(
       5    infrastructure
       130  cancelled
     """
-    from nb_dagster.cli.target import find_target
+    from nb_dagster.cli.find import find_target
 
     try:
         target = find_target(notebook, options)

@@ -17,8 +17,6 @@ from nb_dagster.runner.result import NotebookResult
 if TYPE_CHECKING:
     import dagster as dg
 
-_SUFFIXES = (".ipynb", ".py", ".md")
-
 
 @dataclass(frozen=True)
 class Target:
@@ -103,25 +101,3 @@ def _stored_values(job: dg.JobDefinition) -> dict[str, Any]:
 
     is_default = job.resource_defs.get("io_manager") is default_job_io_manager
     return {"io_manager": FilesystemIOManager()} if is_default else {}
-
-
-def find_target(name: str, options: Mapping[str, Any]) -> Target:
-    """What a person means by a name.
-
-    Raises:
-        RunRefused: there is no such notebook file, and no such workflow.
-    """
-    if not ("/" in name or name.endswith(_SUFFIXES) or Path(name).exists()):
-        from nb_dagster.cli.workspace import find_workflow
-
-        return find_workflow(name, options)
-    document = NotebookDocument.read(name)
-
-    def make_job() -> tuple[dg.JobDefinition, str]:
-        from nb_dagster.definitions.job import notebook_job
-        from nb_dagster.definitions.op import notebook_op
-
-        op = notebook_op(name)
-        return notebook_job(op.name, [op]), op.name
-
-    return Target(document, options, frozenset(), make_job)

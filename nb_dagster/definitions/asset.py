@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 
 import dagster as dg
 
-from nb_dagster.definitions.names import dagster_name
+from nb_dagster.definitions.names import dagster_name, list_of_names
 from nb_dagster.definitions.results import check_results, step_outputs
 from nb_dagster.definitions.step import run_step
 from nb_dagster.definitions.workflow import Workflow
@@ -123,7 +123,7 @@ def notebook_asset(
         check
         if isinstance(check, dg.AssetCheckSpec)
         else dg.AssetCheckSpec(check, asset=next(iter(specs.values())).key)
-        for check in checks or ()
+        for check in list_of_names("checks", checks)
     ]
     records = {output: output if declared else None for output in asset_outs}
 
@@ -151,11 +151,7 @@ def notebook_asset(
 
 
 def _declared_outputs(outs: Sequence[str] | Mapping[str, dg.AssetOut] | None) -> dict[str, dg.AssetOut | None]:
-    if isinstance(outs, str):
-        raise TypeError(f"outs is a list of names, or a dict of names with AssetOuts, not the text {outs!r}")
-    if isinstance(outs, Mapping):
-        return dict(outs)
-    return dict.fromkeys(outs or ())
+    return dict(outs) if isinstance(outs, Mapping) else dict.fromkeys(list_of_names("outs", outs))
 
 
 def _spec(given: dg.AssetOut, key: dg.AssetKey, own: dg.AssetSpec) -> dg.AssetSpec:

@@ -10,24 +10,20 @@ import dagster as dg
 from dagster._config.config_type import ConfigScalar, ConfigScalarKind, ConfigType, ConfigTypeKind
 from dagster._config.errors import PostProcessingError
 
+from nb_dagster.notebook.compound_types import BoundedType, ChoiceType, DictType, ListType, UnionType
 from nb_dagster.notebook.parameters import CONTEXT_PARAMETERS, NO_DEFAULT, Parameter, Parameters
 from nb_dagster.notebook.types import (
     JSON,
     AnyType,
     BoolType,
-    BoundedType,
-    ChoiceType,
     DatetimeType,
     DateType,
-    DictType,
     FloatType,
     IntType,
-    ListType,
     NoneType,
     ParameterType,
     PathType,
     StrType,
-    UnionType,
 )
 
 

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 def dagster_name(name: str) -> str:
@@ -13,3 +17,14 @@ def dagster_name(name: str) -> str:
         'my_report'
     """
     return re.sub(r"\W", "_", name, flags=re.ASCII)
+
+
+def list_of_names(argument: str, names: Iterable[T] | None) -> list[T]:
+    """Names as a list; one text would be read as a list of letters.
+
+    Raises:
+        TypeError: it is one text.
+    """
+    if isinstance(names, str):
+        raise TypeError(f"{argument} is a list of names, not the text {names!r}")
+    return list(names or ())

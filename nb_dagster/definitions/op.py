@@ -6,6 +6,7 @@ from typing import Any
 
 import dagster as dg
 
+from nb_dagster.definitions.names import list_of_names
 from nb_dagster.definitions.results import step_outputs
 from nb_dagster.definitions.step import run_step
 from nb_dagster.definitions.workflow import Workflow
@@ -63,7 +64,7 @@ def notebook_op(
         ... def nightly():
         ...     report(load())
     """
-    inputs = dict(ins) if isinstance(ins, Mapping) else {each: dg.In(dg.Any) for each in ins or ()}
+    inputs = dict(ins) if isinstance(ins, Mapping) else {each: dg.In(dg.Any) for each in list_of_names("ins", ins)}
     workflow = Workflow.define(
         path,
         name=name,
@@ -76,7 +77,8 @@ def notebook_op(
         environment=environment,
         limits=Limits(timeout, cell_timeout, stall_timeout),
     )
-    records: dict[str, str | None] = {each: each for each in outs} if outs else {"result": None}
+    declared = list_of_names("outs", outs)
+    records: dict[str, str | None] = {each: each for each in declared} if declared else {"result": None}
 
     @dg.op(
         name=workflow.name,

@@ -47,8 +47,10 @@ def store_of(context: dg.OpExecutionContext) -> NotebookStore:
     definition = context.get_step_execution_context().job_def.resource_defs.get(RESOURCE_KEY)
     if definition is None:
         return NotebookStore()
-    launched = context.run_config.get("resources", {}).get(RESOURCE_KEY, {})
+    launched: Any = context.run_config.get("resources") or {}
     with dg.build_resources(
-        {RESOURCE_KEY: definition}, instance=context.instance, resource_config={RESOURCE_KEY: launched}
+        {RESOURCE_KEY: definition},
+        instance=context.instance,
+        resource_config={RESOURCE_KEY: launched.get(RESOURCE_KEY, {})},
     ) as built:
         return NotebookStore(built.notebooks.store)

@@ -5,22 +5,18 @@ from __future__ import annotations
 import ast
 from typing import Any
 
+from nb_dagster.notebook.compound_types import BoundedType, ChoiceType, DictType, ListType, UnionType
 from nb_dagster.notebook.types import (
     AnyType,
     BoolType,
-    BoundedType,
-    ChoiceType,
     DatetimeType,
     DateType,
-    DictType,
     FloatType,
     IntType,
-    ListType,
     NoneType,
     ParameterType,
     PathType,
     StrType,
-    UnionType,
 )
 
 _PLAIN: dict[str, ParameterType] = {

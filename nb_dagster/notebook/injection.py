@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from nb_dagster.notebook.compound_types import ListType, UnionType
 from nb_dagster.notebook.languages import assign_by_papermill
 from nb_dagster.notebook.parameters import Parameters
-from nb_dagster.notebook.types import JSON, DatetimeType, DateType, ListType, ParameterType, PathType, UnionType
+from nb_dagster.notebook.types import JSON, DatetimeType, DateType, ParameterType, PathType
 
 INJECTED_TAG = "injected-parameters"
 PARAMETERS_TAG = "parameters"

@@ -212,125 +212,6 @@ class DatetimeType(ParameterType):
         return "datetime"
 
 
-@dataclass(frozen=True)
-class ListType(ParameterType):
-    """A list, or a tuple, whose items are all of one type."""
-
-    item: ParameterType = AnyType()
-    is_tuple: bool = False
-
-    def check(self, value: object) -> list[JSON]:
-        if not isinstance(value, (list, tuple)):
-            raise ValueError(f"not {describe(value)}")
-        return [_within(f"item {index}", self.item, each) for index, each in enumerate(value)]
-
-    def __str__(self) -> str:
-        name = "tuple" if self.is_tuple else "list"
-        item = f"{self.item}, ..." if self.is_tuple else str(self.item)
-        return name if self.item == AnyType() else f"{name}[{item}]"
-
-
-@dataclass(frozen=True)
-class DictType(ParameterType):
-    """A dict with text for keys and values of one type."""
-
-    value: ParameterType = AnyType()
-
-    def check(self, value: object) -> dict[str, JSON]:
-        if not isinstance(value, dict):
-            raise ValueError(f"not {describe(value)}")
-        return {_check_key(key): _within(f"value of {key!r}", self.value, each) for key, each in value.items()}
-
-    def __str__(self) -> str:
-        return "dict" if self.value == AnyType() else f"dict[str, {self.value}]"
-
-
-@dataclass(frozen=True)
-class ChoiceType(ParameterType):
-    """One of some values."""
-
-    choices: tuple[JSON, ...]
-
-    def check(self, value: object) -> JSON:
-        for choice in self.choices:
-            if type(choice) is type(value) and choice == value:
-                return choice
-        raise ValueError(f"not {describe(value)}")
-
-    def read(self, text: str) -> JSON:
-        for choice in self.choices:
-            if text == (choice if isinstance(choice, str) else json.dumps(choice)) or text == str(choice):
-                return choice
-        raise ValueError(f"not {describe(text)}")
-
-    def __str__(self) -> str:
-        return "one of " + ", ".join(json.dumps(choice, ensure_ascii=False) for choice in self.choices)
-
-
-@dataclass(frozen=True)
-class UnionType(ParameterType):
-    """Any of several types."""
-
-    members: tuple[ParameterType, ...]
-
-    @property
-    def is_open(self) -> bool:
-        return any(member.is_open for member in self.members)
-
-    def check(self, value: object) -> JSON:
-        for member in self.members:
-            try:
-                return member.check(value)
-            except ValueError:
-                continue
-        raise ValueError(f"not {describe(value)}")
-
-    def read(self, text: str) -> JSON:
-        in_order = sorted(self.members, key=lambda member: isinstance(member, (StrType, PathType, AnyType)))
-        for member in in_order:  # text that says null or a number means that, before it is taken as text
-            try:
-                return member.read(text)
-            except ValueError:
-                continue
-        raise ValueError(f"not {describe(text)}")
-
-    def __str__(self) -> str:
-        return " | ".join(map(str, self.members))
-
-
-@dataclass(frozen=True)
-class BoundedType(ParameterType):
-    """A number within bounds, as ``Annotated[int, Field(ge=1, le=10)]`` declares it."""
-
-    number: ParameterType
-    ge: float | None = None
-    gt: float | None = None
-    le: float | None = None
-    lt: float | None = None
-
-    def check(self, value: object) -> JSON:
-        return self._bounded(self.number.check(value))
-
-    def read(self, text: str) -> JSON:
-        return self._bounded(self.number.read(text))
-
-    def _bounded(self, number: Any) -> Any:
-        inside = (
-            (self.ge is None or number >= self.ge)
-            and (self.gt is None or number > self.gt)
-            and (self.le is None or number <= self.le)
-            and (self.lt is None or number < self.lt)
-        )
-        if not inside:
-            raise ValueError(f"not {describe(number)}")
-        return number
-
-    def __str__(self) -> str:
-        signs = {">=": self.ge, ">": self.gt, "<=": self.le, "<": self.lt}
-        bounds = " and ".join(f"{sign} {bound}" for sign, bound in signs.items() if bound is not None)
-        return f"{self.number} {bounds}"
-
-
 def check_json(value: object) -> JSON:
     """The value, if it is JSON; tuples become lists.
 
@@ -346,7 +227,7 @@ def check_json(value: object) -> JSON:
     if isinstance(value, (list, tuple)):
         return [check_json(each) for each in value]
     if isinstance(value, dict):
-        return {_check_key(key): check_json(each) for key, each in value.items()}
+        return {check_key(key): check_json(each) for key, each in value.items()}
     raise ValueError(f"not {describe(value)}")
 
 
@@ -375,14 +256,12 @@ def _finite(number: float) -> float:
     return number
 
 
-def _check_key(key: object) -> str:
+def check_key(key: object) -> str:
+    """A dict's key, if it is text.
+
+    Raises:
+        ValueError: it is not.
+    """
     if not isinstance(key, str):
         raise ValueError(f"not a dict with the key {key!r} (keys are text)")
     return key
-
-
-def _within(place: str, declared: ParameterType, value: object) -> JSON:
-    try:
-        return declared.check(value)
-    except ValueError as error:
-        raise ValueError(f"{error}, its {place} is no {declared}") from None

@@ -8,20 +8,11 @@ import pytest
 from hypothesis import given
 
 from nb_dagster.errors import InvalidParameter, RunRefused
+from nb_dagster.notebook.compound_types import DictType, ListType, UnionType
 from nb_dagster.notebook.inference import infer_python
 from nb_dagster.notebook.injection import parameters_source
 from nb_dagster.notebook.parameters import Parameter, check_parameters
-from nb_dagster.notebook.types import (
-    AnyType,
-    DatetimeType,
-    DateType,
-    DictType,
-    ListType,
-    ParameterType,
-    PathType,
-    StrType,
-    UnionType,
-)
+from nb_dagster.notebook.types import AnyType, DatetimeType, DateType, ParameterType, PathType, StrType
 
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),

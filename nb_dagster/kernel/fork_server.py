@@ -11,6 +11,7 @@ When a client goes away before that, its kernel is killed.
 from __future__ import annotations
 
 import array
+import atexit
 import contextlib
 import ctypes
 import gc
@@ -21,6 +22,7 @@ import selectors
 import signal
 import socket
 import sys
+import threading
 import time
 from typing import Any
 
@@ -152,8 +154,12 @@ class _Server:
         from ipykernel.kernelapp import IPKernelApp
 
         sys.argv = ["ipykernel_launcher.py", "-f", request["connection_file"]]
-        IPKernelApp.launch_instance(argv=sys.argv[1:])
-        os._exit(0)
+        code = 0
+        try:
+            IPKernelApp.launch_instance(argv=sys.argv[1:])
+        except SystemExit as ended:
+            code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+        _exit_as_python_does(code)
 
     def _reap(self) -> None:
         with contextlib.suppress(BlockingIOError):
@@ -203,6 +209,16 @@ def _take_on(request: dict[str, Any]) -> None:
     if matplotlib is not None and os.environ.get("MPLBACKEND"):
         matplotlib.rcParams["backend"] = os.environ["MPLBACKEND"]
     _set_blas_threads()
+
+
+def _exit_as_python_does(code: int) -> None:
+    """End with what the notebook left for its end: threads to wait for, exit handlers, buffered text."""
+    threading._shutdown()  # type: ignore[attr-defined]  # noqa: SLF001 - what the interpreter itself does
+    atexit._run_exitfuncs()  # noqa: SLF001
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):
+            stream.flush()
+    os._exit(code)
 
 
 def _set_blas_threads() -> None:

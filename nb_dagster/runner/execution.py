@@ -91,7 +91,7 @@ class Execution:
         client = CellClient(self._notebook, kernel.client, self._on_message)
         if setup:
             kernel.client.execute(setup, silent=True, store_history=False)
-        ending = Ending("succeeded")
+        ending = Ending("succeeded", kernel_is_well=True)
         for number, index in enumerate(self._code_cells(), start=1):
             cell = self._notebook.cells[index]
             skipped = _SKIP_TAG in cell.metadata.get("tags", [])

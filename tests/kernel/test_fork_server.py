@@ -217,3 +217,13 @@ def test_any_jupyter_client_may_use_the_provisioner(servers: ForkServers, tmp_pa
     finally:
         client.stop_channels()
         manager.shutdown_kernel(now=True)
+
+
+def test_exit_handlers_and_threads_end_as_in_any_python(run: Run, tmp_path: Path) -> None:
+    said = tmp_path / "said"
+    run(
+        f"import atexit, pathlib, threading, time\nsaid = pathlib.Path({str(said)!r})\n"
+        "atexit.register(lambda: said.write_text(said.read_text() + 'handler'))\n"
+        "threading.Thread(target=lambda: (time.sleep(0.5), said.write_text('thread '))).start()"
+    )
+    assert said.read_text() == "thread handler"

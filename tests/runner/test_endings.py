@@ -1,0 +1,21 @@
+"""How a run ends for the notebook: with its exit handlers when it is done, without them when it was stopped."""
+
+from pathlib import Path
+
+import nb_dagster as nbd
+from tests.notebooks import write_notebook
+
+
+def test_exit_handlers_run_when_the_cells_are_done(tmp_path: Path) -> None:
+    said = tmp_path / "said"
+    source = f"import atexit, pathlib\natexit.register(lambda: pathlib.Path({str(said)!r}).write_text('bye'))"
+    assert nbd.run_notebook(write_notebook(tmp_path / "a.ipynb", source), output=tmp_path / "out.ipynb").ok
+    assert said.read_text() == "bye"
+
+
+def test_exit_handlers_run_after_a_failure_too(tmp_path: Path) -> None:
+    said = tmp_path / "said"
+    source = f"import atexit, pathlib\natexit.register(lambda: pathlib.Path({str(said)!r}).write_text('bye'))\n1 / 0"
+    result = nbd.run_notebook(write_notebook(tmp_path / "a.ipynb", source), output=tmp_path / "out.ipynb")
+    assert result.status == "failed"
+    assert said.read_text() == "bye"

@@ -6,19 +6,23 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export DAGSTER_DISABLE_TELEMETRY = yes
 
-.PHONY: demo dev test test-integration lint format clean install
+.PHONY: demo dev test test-integration bench lint format clean install
 
 demo: $(STAMP)  ## run the example pipeline, and say what it found and where to look
 	@$(BIN)/python -m example_project.demo
 
 dev: $(STAMP)  ## open Dagster's UI on the example
-	mkdir -p .nb_dagster && DAGSTER_HOME=$(CURDIR)/.nb_dagster $(BIN)/dagster dev -w workspace.yaml
+	@$(BIN)/python -c "from nb_dagster.cli.history import use_default_home; use_default_home()"
+	DAGSTER_HOME=$(CURDIR)/.nb_dagster $(BIN)/dagster dev -w workspace.yaml
 
 test: $(STAMP)  ## the tests, under six minutes on two cores
 	$(BIN)/python -m pytest -n 2 -m "not slow and not browser" -q
 
 test-integration: $(STAMP)  ## the long ones: a real browser on a real Dagster
 	$(BIN)/python -m pytest -m "slow or browser" -q
+
+bench: $(STAMP)  ## nb_dagster beside its peers, in one run; writes benchmarks/RESULTS.md
+	$(BIN)/python benchmarks/run.py
 
 lint: $(STAMP)
 	$(BIN)/ruff format --check

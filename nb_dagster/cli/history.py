@@ -10,17 +10,32 @@ from pathlib import Path
 import dagster as dg
 
 DEFAULT_HOME = ".nb_dagster"
+SETTINGS = """\
+telemetry:
+  enabled: false
+nux:
+  enabled: false
+run_coordinator:  # runs start at once, and need no daemon
+  module: dagster._core.run_coordinator
+  class: DefaultRunCoordinator
+"""
+
+
+def use_default_home() -> None:
+    """Make ``.nb_dagster`` under this folder the ``$DAGSTER_HOME`` of this process, where none is set."""
+    if os.environ.get("DAGSTER_HOME"):
+        return
+    home = Path(DEFAULT_HOME).absolute()
+    home.mkdir(exist_ok=True)
+    settings = home / "dagster.yaml"
+    if not settings.exists():
+        settings.write_text(SETTINGS, encoding="utf-8")
+    os.environ["DAGSTER_HOME"] = str(home)
 
 
 @contextlib.contextmanager
 def open_history() -> Iterator[dg.DagsterInstance]:
     """The instance of ``$DAGSTER_HOME``, or one in ``.nb_dagster`` under this folder."""
-    if not os.environ.get("DAGSTER_HOME"):
-        home = Path(DEFAULT_HOME).absolute()
-        home.mkdir(exist_ok=True)
-        settings = home / "dagster.yaml"
-        if not settings.exists():
-            settings.write_text("telemetry:\n  enabled: false\n", encoding="utf-8")
-        os.environ["DAGSTER_HOME"] = str(home)
+    use_default_home()
     with dg.DagsterInstance.get() as instance:
         yield instance

@@ -114,6 +114,11 @@ def _copy_notebook(result: NotebookResult, output: Path) -> NotebookResult:
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".nb-dagster-", dir=output.parent) as folder:
         whole = Path(folder) / output.name
-        shutil.copyfile(result.executed_notebook, whole)
+        if "://" in result.executed_notebook:
+            from upath import UPath
+
+            whole.write_bytes(UPath(result.executed_notebook).read_bytes())
+        else:
+            shutil.copyfile(result.executed_notebook, whole)
         os.link(whole, output)
     return replace(result, executed_notebook=str(output))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ from nb_dagster.errors import RunRefused
 from nb_dagster.kernel.specs import find_kernel
 from nb_dagster.notebook.document import NotebookDocument
 from nb_dagster.notebook.parameters import CONTEXT_PARAMETERS, check_parameters
-from nb_dagster.runner.events import Event, Finished
+from nb_dagster.runner.events import Event
 from nb_dagster.runner.result import NotebookResult
 
 if TYPE_CHECKING:
@@ -65,33 +65,42 @@ class Target:
         }
         results: list[NotebookResult] = []
 
-        def keep_result(event: Event) -> None:
-            listener(event)
-            if isinstance(event, Finished):
-                results.append(event.result)
-                run = instance.get_run_by_id(event.result.run_id)
-                if event.result.status == "cancelled" and run is not None:
-                    instance.report_run_canceling(run)  # or Dagster takes the interrupt for a failure
+        def keep_result(result: NotebookResult) -> None:
+            results.append(result)
+            run = instance.get_run_by_id(result.run_id)
+            if result.status == "cancelled" and run is not None:
+                instance.report_run_canceling(run)  # or Dagster takes the interrupt for a failure
 
         interrupted: BaseException | None = None
         options = {name: value for name, value in self.options.items() if value is not None}
-        with open_history() as instance, follow(Follower(keep_result, options)):
+        with open_history() as instance, follow(Follower(listener, options, on_end=keep_result)):
             try:
                 executed = job.execute_in_process(
                     config, instance=instance, raise_on_error=False, resources=_stored_values(job)
                 )
             except BaseException as error:
                 interrupted = error
-        if results:
+        if results and not results[-1].ok:
             return results[-1]
         if interrupted is not None:
             raise interrupted
-        failures = [
-            event.step_failure_data.error_display_string for event in executed.all_events if event.is_step_failure
-        ]
-        raise RuntimeError(
-            "; ".join(failures).splitlines()[0] if failures else "the run ended before the notebook started"
-        )
+        failures = [event.step_failure_data for event in executed.all_events if event.is_step_failure]
+        if results:
+            return _judge(results[-1], failures)
+        said = [failure.error_display_string for failure in failures]
+        raise RuntimeError("; ".join(said).splitlines()[0] if said else "the run ended before the notebook started")
+
+
+def _judge(result: NotebookResult, failures: list[Any]) -> NotebookResult:
+    """The result of a notebook that succeeded; its step may have failed for what it did not hand out, or for a check."""
+    if not failures:
+        return result
+    failure = failures[-1]
+    kind, _, words = " ".join(failure.error.message.split()).partition(": ")
+    if kind.endswith("DagsterExecutionHandleOutputError"):
+        raise RuntimeError(words)
+    said = failure.user_failure_data and failure.user_failure_data.description
+    return replace(result, status="failed", reason=said or words)
 
 
 def _stored_values(job: dg.JobDefinition) -> dict[str, Any]:

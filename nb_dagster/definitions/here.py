@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import IO, Any, TypeAlias
 
 from nb_dagster.runner.events import Event
+from nb_dagster.runner.result import NotebookResult
 
 Listener: TypeAlias = Callable[[Event], None]
 
@@ -23,12 +24,14 @@ class Follower:
         environment: variables for the kernel, which go behind those of the definition.
         streams: where the notebook's standard output and error go; None is this process's own.
         on_start: called with each run as it starts; who cancels one is to expect the step's interrupt.
+        on_end: called with each result, when its notebook is where it is kept.
     """
 
     listener: Listener = lambda _: None
     options: Mapping[str, Any] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
     on_start: Callable[[Any], None] = lambda _: None
+    on_end: Callable[[NotebookResult], None] = lambda _: None
     streams: tuple[IO[str], IO[str]] | None = None
 
 

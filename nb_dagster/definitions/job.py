@@ -44,14 +44,18 @@ def notebook_job(
         >>> notebook_job("report", ["notebooks/a.ipynb", "notebooks/b.ipynb"])
         >>> notebook_job("nightly", lambda: report(load()))
     """
+    ops: list[Any] = []
     if callable(notebooks):
         wire = notebooks
     else:
-        ops = [each if isinstance(each, dg.OpDefinition) else notebook_op(each) for each in notebooks]
+        ops = [each if isinstance(each, dg.OpDefinition) else _own_op(each, name) for each in notebooks]
 
         def wire() -> None:
             for op in ops:
                 op()
+
+    if description is None and len(ops) == 1:
+        description = getattr(ops[0], "node_def", ops[0]).description
 
     @dg.graph(name=f"{name}__graph", description=description)  # an op may have the name of the job
     def graph() -> None:
@@ -69,3 +73,10 @@ def notebook_job(
         partitions_def=partitions_def,
     )
     return job
+
+
+def _own_op(path: str | os.PathLike[str], job: str) -> Any:
+    """The op of a path, under the file's name in this job: another job may have an op of the same file."""
+    op = notebook_op(path)
+    own: Any = op.with_replaced_properties(name=f"{job}__{op.name}")
+    return own.alias(op.name)

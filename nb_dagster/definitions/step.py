@@ -85,4 +85,5 @@ def _publish(context: dg.OpExecutionContext, store: NotebookStore, result: Noteb
     words = f"{published.status}: {published.reason}" if published.reason else published.status
     message = f"notebook {published.workflow}, attempt {published.attempt}: {words} ({published.duration_s:.2f} s)"
     StepLog(context).event(message, attempt_metadata(context, published))
+    follower().on_end(published)
     return published

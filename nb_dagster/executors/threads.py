@@ -142,10 +142,11 @@ class NotebookStepHandler(StepHandler):
             step = ProcessStep(step_handler_context)
         self._steps[key] = step
         where = "a thread" if isinstance(step, ThreadStep) else "a process of its own"
-        yield DagsterEvent.step_worker_starting(
-            step_handler_context.get_step_context(key), message=f"step {key} runs in {where}", metadata={}
-        )
+        context: Any = step_handler_context.get_step_context(key)
+        yield DagsterEvent.step_worker_starting(context, message=f"step {key} runs in {where}", metadata={})
         step.start()
+        if isinstance(step, ThreadStep):  # a process says so itself; this ends the mark on the Gantt chart
+            DagsterEvent.step_worker_started(context.log, context.job_name, f"step {key} started", {}, key)
 
     def check_step_health(self, step_handler_context: StepHandlerContext) -> CheckStepHealthResult:
         """Whether a step is still going, or has said how it ended."""

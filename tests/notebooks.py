@@ -62,3 +62,9 @@ def printed(path: Path | str) -> str:
     """What an executed notebook's cells wrote to standard output."""
     outputs = [output for cell in read(path)["cells"] for output in cell.get("outputs", [])]
     return "".join("".join(output["text"]) for output in outputs if output["output_type"] == "stream")
+
+
+def injected(path: Path | str) -> str:
+    """The cell with the parameters of the run."""
+    cells = (cell for cell in read(path)["cells"] if "injected-parameters" in cell["metadata"].get("tags", []))
+    return "".join(next(cells)["source"])

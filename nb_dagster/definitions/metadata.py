@@ -10,7 +10,7 @@ from typing import Any
 import dagster as dg
 
 from nb_dagster.definitions.links import notebook_link, notebook_value
-from nb_dagster.definitions.run_context import RECORDS_KEY
+from nb_dagster.definitions.records import RECORDS_KEY, stored_records
 from nb_dagster.notebook.records import FileValue
 from nb_dagster.runner.result import NotebookResult
 
@@ -19,8 +19,10 @@ THUMBNAIL_WIDTH = 480
 """Pixels; a thumbnail is stored in Dagster's event log, the figure itself in the executed notebook."""
 MAX_TRACEBACK = 4000
 """Characters of a traceback that are stored with a failure; the executed notebook has it whole."""
-MAX_RECORDS = 200_000
-"""Characters of JSON that are stored for downstream notebooks."""
+MAX_TEXT = 2000
+"""Characters of a text that are shown."""
+MAX_JSON = 20_000
+"""Characters of a list or dict up to which it is shown."""
 
 
 def output_metadata(result: NotebookResult, value: Any) -> dict[str, Any]:
@@ -30,8 +32,7 @@ def output_metadata(result: NotebookResult, value: Any) -> dict[str, Any]:
         result: the run.
         value: the output's value, where it is a frame or array.
     """
-    shown: dict[str, Any] = {name: each for name, each in result.records.outputs.items() if _is_plain(each)}
-    shown |= {name: dg.MetadataValue.json(each) for name, each in result.records.outputs.items() if _is_small(each)}
+    shown = {name: _shown(each) for name, each in result.records.outputs.items() if _is_shown(each)}
     shown |= {name: dg.MetadataValue.path(path) for name, path in result.artifacts.items()}
     shown |= _thumbnails(result.figures)
     shown |= {name: number for name, number in result.metrics.items() if math.isfinite(number)}
@@ -42,7 +43,7 @@ def output_metadata(result: NotebookResult, value: Any) -> dict[str, Any]:
         "executed_notebook": notebook_value(dg.OpExecutionContext.get(), result.executed_notebook),
         "notebook_duration_s": round(result.duration_s, 3),
         "parameters": dg.MetadataValue.json(result.parameters),
-        RECORDS_KEY: dg.MetadataValue.json(result.records.for_downstream()),
+        RECORDS_KEY: stored_records(result),
     }
 
 
@@ -79,12 +80,18 @@ def _thumbnail(png: bytes) -> bytes:
         return small.getvalue()
 
 
-def _is_plain(value: object) -> bool:
-    return isinstance(value, (bool, int, str)) or (isinstance(value, float) and math.isfinite(value))
+def _is_shown(value: object) -> bool:
+    return isinstance(value, (bool, int, str, dict, list)) or (isinstance(value, float) and math.isfinite(value))
 
 
-def _is_small(value: object) -> bool:
-    return isinstance(value, (dict, list)) and len(repr(value)) <= 20_000
+def _shown(value: Any) -> Any:
+    if isinstance(value, str) and len(value) > MAX_TEXT:
+        return f"{value[:MAX_TEXT]}… (the first {MAX_TEXT:,} of {len(value):,} characters)"
+    if not isinstance(value, (dict, list)):
+        return value
+    if len(repr(value)) > MAX_JSON:
+        return f"a {type(value).__name__} of {len(value):,} items, too long to be shown here"
+    return dg.MetadataValue.json(value)
 
 
 def _label(name: str) -> str:

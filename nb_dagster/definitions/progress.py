@@ -34,7 +34,7 @@ class StepLog:
         self._cells = 0
         self._written = 0
         self._first_lines: dict[int, str] = {}
-        self.result: NotebookResult
+        self.result: NotebookResult | None = None
 
     def consume(self, stream: Iterable[events.Event]) -> None:
         """Log events until the run has ended; its result is then in ``result``."""

@@ -11,10 +11,8 @@ from dagster._core.definitions.partitions.utils import has_one_dimension_time_wi
 from dagster._core.events import DagsterEventType
 from dagster._core.execution.context.system import StepExecutionContext
 
+from nb_dagster.definitions.records import records_of
 from nb_dagster.notebook.types import JSON
-
-RECORDS_KEY = "nb_dagster/records"
-"""Metadata of a notebook's outputs: what it recorded, as ``nb.upstream`` takes it."""
 
 
 def run_context(context: dg.OpExecutionContext) -> dict[str, JSON]:
@@ -53,7 +51,7 @@ def _of_steps(step: StepExecutionContext) -> dict[str, Mapping[str, JSON]]:
                 continue
             output = entry.dagster_event.step_output_data
             handle = (output.step_output_handle.step_key, output.step_output_handle.output_name)
-            records = _records(output.metadata)
+            records = records_of(output.metadata)
             if handle in missing and records is not None:
                 found[handle] = records
         run = None if is_asset else step.instance.get_run_by_id(run_id)
@@ -77,7 +75,7 @@ def _of_assets(context: dg.OpExecutionContext, step: StepExecutionContext) -> It
     parents = {parent for key in selected for parent in graph.get(key).parent_keys} - set(selected)
     for key in sorted(parents):
         materialization = _last_materialization(context, key, _partitions(context, step, key))
-        records = _records(materialization.metadata) if materialization else None
+        records = records_of(materialization.metadata) if materialization else None
         if records is not None:
             yield key.path[-1], records
 
@@ -100,11 +98,6 @@ def _partitions(context: dg.OpExecutionContext, step: StepExecutionContext, key:
     if name is None or not is_partitioned or layer.get(key).partitions_def is None:
         return None
     return sorted(step.asset_partitions_subset_for_input(name, require_valid_partitions=False).get_partition_keys())
-
-
-def _records(metadata: Mapping[str, Any]) -> Mapping[str, JSON] | None:
-    value = metadata.get(RECORDS_KEY)
-    return value.data if isinstance(value, dg.JsonMetadataValue) and isinstance(value.data, dict) else None
 
 
 def _partitions_def(context: dg.OpExecutionContext) -> dg.PartitionsDefinition[Any] | None:

@@ -66,8 +66,10 @@ def run_step(context: dg.OpExecutionContext, workflow: Workflow, inputs: Mapping
     except BaseException:  # Dagster's cancel, most of all: stop the kernel, keep the notebook, and let it go on
         background.cancel()
         log.consume(background.events())
-        _publish(context, store, log.result)
+        if log.result is not None:
+            _publish(context, store, log.result)
         raise
+    assert log.result is not None, "a run that raised nothing ends with a result"  # noqa: S101 - an invariant of ours
     result = _publish(context, store, log.result)
     if result.status == "cancelled":  # by the executor of this step
         raise DagsterExecutionInterruptedError

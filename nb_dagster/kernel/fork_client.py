@@ -143,7 +143,7 @@ class ForkServer:
             connection_file: the kernel's connection file.
             cwd: its working directory.
             environment: all its environment variables.
-            output: descriptor that its standard output and error go to.
+            output: descriptor that its standard error goes to.
 
         Raises:
             ForkFailed: the server did not answer.

@@ -4,7 +4,7 @@ It is run by path, with the interpreter of the kernels it makes, and imports not
 single-threaded, knows no secrets (its environment is a short list of names), and ends when its standard input closes.
 
 A client connects to its socket once a kernel, and sends a line of JSON (``connection_file``, ``cwd``, ``env``) with a
-descriptor for the kernel's output. It is answered ``{"pid": ...}``, and ``{"exit": ...}`` when the kernel has ended.
+descriptor for the kernel's standard error. It is answered ``{"pid": ...}``, and ``{"exit": ...}`` when the kernel has ended.
 When a client goes away before that, its kernel is killed.
 """
 
@@ -142,8 +142,8 @@ class _Server:
         os.close(self._woken)
         os.close(self._wakeup)
         os.setsid()
-        null = os.open(os.devnull, os.O_RDONLY)
-        for source, target in ((null, 0), (output, 1), (output, 2)):
+        null = os.open(os.devnull, os.O_RDWR)
+        for source, target in ((null, 0), (null, 1), (output, 2)):
             os.dup2(source, target)
         os.close(null)
         os.close(output)

@@ -142,7 +142,7 @@ async def open_kernel(
         environment = {**environment, MARK_VARIABLE: str(folder)}
         try:
             with open(folder / "kernel.log", "wb") as log:
-                await manager.start_kernel(cwd=str(cwd), env=environment, stdout=log, stderr=log)
+                await manager.start_kernel(cwd=str(cwd), env=environment, stdout=subprocess.DEVNULL, stderr=log)
         except Exception as error:
             raise KernelDied(f"the kernel {name!r} could not be started ({type(error).__name__}: {error})") from None
         kernel = Kernel(manager, folder)

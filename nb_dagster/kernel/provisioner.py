@@ -49,7 +49,7 @@ class ForkProvisioner(LocalProvisioner):
         server = fork_client.FORK_SERVERS.find(cmd[0], self.preload)
         if server is None:
             return None
-        output: Any = kwargs.get("stdout")
+        output: Any = kwargs.get("stderr")
         descriptor = output.fileno() if hasattr(output, "fileno") else os.open(os.devnull, os.O_WRONLY)
         try:
             environment = kwargs.get("env") or dict(os.environ)

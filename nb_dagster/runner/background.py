@@ -38,14 +38,19 @@ class BackgroundRun:
     def __init__(self, run: NotebookRun) -> None:
         self._execution = Execution(prepare(run))
         self._queue: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
+        self._ended = False
         self._loop = _background_loop()
         self._pumped = asyncio.run_coroutine_threadsafe(self._pump(), self._loop)
 
     def events(self) -> Iterator[Event]:
-        """Its events until ``Finished``."""
-        while (event := self._queue.get()) is not None:
+        """Its events until ``Finished``; asked again, those that are left."""
+        while not self._ended:
+            event = self._queue.get()
+            if event is None:
+                self._ended = True
+                self._pumped.result()
+                return
             yield event
-        self._pumped.result()
 
     def cancel(self) -> None:
         """Stop it; its events go on until ``Finished``."""
@@ -57,7 +62,8 @@ class BackgroundRun:
             return _last_result(self.events())
         except BaseException:
             self.cancel()
-            _last_result(self.events())
+            for _ in self.events():
+                pass
             raise
 
     async def _pump(self) -> None:

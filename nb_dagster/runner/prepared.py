@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import os
+import pickle
 import time
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from nb_dagster.errors import InvalidParameter, RunRefused
 from nb_dagster.kernel.specs import find_kernel
+from nb_dagster.nb import file_format_of
 from nb_dagster.notebook.commit import commit_of
 from nb_dagster.notebook.document import NotebookDocument
 from nb_dagster.notebook.injection import parameters_source
 from nb_dagster.notebook.parameters import Parameter, check_parameters, default_values, fill_context
-from nb_dagster.notebook.types import JSON, check_json
+from nb_dagster.notebook.types import JSON, check_json, describe
 from nb_dagster.runner.executed import executed_form, timestamp
 from nb_dagster.runner.place import FilePlace, Place
 from nb_dagster.runner.run import NotebookRun
@@ -81,6 +84,7 @@ def prepare(run: NotebookRun) -> Prepared:
     large = {name: value for name, value in filled.items() if _needs_file(declared.get(name), value)}
     if large and language != "python":
         raise InvalidParameter(f"{owner}: a {language} kernel takes JSON, and {', '.join(large)} is none")
+    _check_files(large, owner)
     small = {name: value for name, value in filled.items() if name not in large}
     small_declared = {name: parameter for name, parameter in declared.items() if name not in large}
     values = {**default_values(small_declared), **check_parameters(small_declared, small, owner)}
@@ -125,6 +129,18 @@ def _needs_file(parameter: Parameter | None, value: object) -> bool:
     except ValueError:
         return True
     return False
+
+
+def _check_files(values: Mapping[str, object], owner: str) -> None:
+    """See that each value can be written to a file: as a frame, an array, or a pickle."""
+    for name, value in values.items():
+        if file_format_of(value) is None:
+            try:
+                pickle.dumps(value, protocol=5)
+            except Exception as error:
+                raise InvalidParameter(
+                    f"{owner}: the value for {name!r}, {describe(value)}, cannot be handed to a kernel ({error})"
+                ) from None
 
 
 def _kernelspec(name: str, spec: Any) -> dict[str, str]:

@@ -77,9 +77,23 @@ class NotebookStore:
         """Bring an ended attempt to where it is kept; the result then names those places."""
         if not self._is_remote:
             return result
+        here = Path(result.executed_notebook).parent
+        return _moved(result, str(here), str(self._upload(here)))
+
+    def recover(self) -> list[Any]:
+        """Make the notebooks of runs whose process was killed from their journals.
+
+        Returns:
+            Their paths; empty where there was nothing to do.
+        """
+        journals = (self._local / _RUNNING).glob("*.jsonl")
+        recovered = [path for path in map(recover_notebook, journals) if path is not None]
+        return [self._upload(path.parent) / path.name for path in recovered] if self._is_remote else recovered
+
+    def _upload(self, here: Path) -> Any:
+        """Move an attempt's folder to the remote store."""
         from upath import UPath
 
-        here = Path(result.executed_notebook).parent
         there = UPath(self.root) / here.relative_to(self._local).as_posix()
         for path in sorted(here.rglob("*")):
             if path.is_file():
@@ -87,16 +101,7 @@ class NotebookStore:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes(path.read_bytes())
         shutil.rmtree(here, ignore_errors=True)
-        return _moved(result, str(here), str(there))
-
-    def recover(self) -> list[Path]:
-        """Make the notebooks of runs whose process was killed from their journals.
-
-        Returns:
-            Their paths; empty where there was nothing to do.
-        """
-        recovered = [recover_notebook(journal) for journal in (self._local / _RUNNING).glob("*.jsonl")]
-        return [path for path in recovered if path is not None]
+        return there
 
 
 def slug(name: str) -> str:

@@ -1,0 +1,87 @@
+"""What a run leaves in Dagster's log: its cells, within bounds, and its kernel's output in the compute log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+import nb_dagster as nbd
+from tests.definitions.dagster_runs import DagsterRun, materialize
+from tests.notebooks import write_notebook
+
+
+class TestManyCells:
+    """120 cells, the 80th of them slow."""
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def run(cls, tmp_path_factory: pytest.TempPathFactory) -> DagsterRun:
+        folder = tmp_path_factory.mktemp("many")
+        cells = [f"n = {number}" if number != 80 else "import time; time.sleep(1.1)" for number in range(1, 121)]
+        return materialize(folder / "store", nbd.notebook_asset(write_notebook(folder / "many.ipynb", *cells)))
+
+    def test_the_first_fifty_are_logged_one_by_one(self, run: DagsterRun) -> None:
+        log = run.log("many__notebook")
+        for number in (1, 50):
+            assert [line for line in log if line.startswith(f"cell {number}/120 started: ")]
+            assert [line for line in log if line.startswith(f"cell {number}/120 succeeded in ")]
+
+    def test_after_these_only_slow_ones_are(self, run: DagsterRun) -> None:
+        late = [
+            line for line in run.log("many__notebook") if line.startswith("cell ") and int(line[5:].split("/")[0]) > 50
+        ]
+        assert any(line.startswith("cell 80/120 succeeded in 1.") for line in late)
+        assert len(late) < 20
+
+    def test_the_whole_run_has_a_bounded_number_of_entries(self, run: DagsterRun) -> None:
+        assert len(run.instance.all_logs(run.result.run_id)) < 160
+
+
+def test_the_gantt_chart_has_a_span_for_each_cell(tmp_path: Path) -> None:
+    run = materialize(tmp_path / "store", nbd.notebook_asset(write_notebook(tmp_path / "a.ipynb", "1", "2")))
+    entries = run.instance.all_logs(run.result.run_id, of_type=dg.DagsterEventType.ENGINE_EVENT)
+    data = [entry.dagster_event.engine_event_data for entry in entries if entry.dagster_event]
+    assert [each.marker_start for each in data if each.marker_start] == ["cell 1", "cell 2"]
+    assert [each.marker_end for each in data if each.marker_end] == ["cell 1", "cell 2"]
+
+
+def test_a_flood_of_slow_cells_ends_with_a_word_that_there_are_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nb_dagster.definitions.progress.MAX_EVENTS", 10)
+    cells = [f"n = {number}" for number in range(20)]
+    run = materialize(tmp_path / "store", nbd.notebook_asset(write_notebook(tmp_path / "a.ipynb", *cells)))
+    log = [line for line in run.log("a__notebook") if "cell" in line]
+    assert len(log) < 14
+    assert "more cells follow; they are not logged one by one after 10 entries" in log
+
+
+def test_a_record_that_is_left_out_is_a_warning(tmp_path: Path) -> None:
+    by_hand = "display({'application/vnd.nb-dagster.record+json': {'kind': 'nonsense', 'name': 'a'}}, raw=True)"
+    run = materialize(tmp_path / "store", nbd.notebook_asset(write_notebook(tmp_path / "a.ipynb", by_hand)))
+    assert run.result.success
+    warned = [entry.user_message for entry in run.instance.all_logs(run.result.run_id) if entry.level == 30]
+    assert warned == ["a record was left out: there is no kind of record 'nonsense'"]
+
+
+class TestComputeLog:
+    @pytest.fixture
+    def instance(self) -> Iterator[dg.DagsterInstance]:
+        with dg.instance_for_test() as instance:
+            yield instance
+
+    def test_the_kernels_output_is_in_it(self, tmp_path: Path, instance: dg.DagsterInstance) -> None:
+        cell = "import sys\nprint('to stdout ✓')\nprint('to stderr', file=sys.stderr)"
+        asset = nbd.notebook_asset(write_notebook(tmp_path / "talk.ipynb", cell))
+        run = materialize(tmp_path / "store", asset, instance=instance)
+        assert run.result.success
+        entries = instance.all_logs(run.result.run_id, of_type=dg.DagsterEventType.LOGS_CAPTURED)
+        assert entries[0].dagster_event
+        key = entries[0].dagster_event.logs_captured_data.file_key
+        data = instance.compute_log_manager.get_log_data([run.result.run_id, "compute_logs", key])
+        assert "to stdout ✓" in (data.stdout or b"").decode()
+        assert "to stderr" in (data.stderr or b"").decode()
+        assert "to stderr" not in (data.stdout or b"").decode()

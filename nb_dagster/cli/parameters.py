@@ -41,7 +41,8 @@ def _read_file(path: Path) -> dict[str, JSON]:
     try:
         values = json.loads(text) if path.suffix == ".json" else _parse_yaml(text)
     except ValueError as error:
-        raise InvalidParameter(f"{path}: the parameters file is neither JSON nor YAML ({error})") from None
+        form = "JSON" if path.suffix == ".json" else "YAML"
+        raise InvalidParameter(f"{path}: the parameters file is no {form} ({error})") from None
     if not isinstance(values, dict):
         raise InvalidParameter(f"{path}: a parameters file is a mapping of names to values")
     return {str(name): value for name, value in values.items()}

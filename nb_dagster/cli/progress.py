@@ -31,6 +31,7 @@ class _Lines:
         self._target = target
         self._cells = 0
         self._first_line = ""
+        self._at_start = True
 
     def __call__(self, event: events.Event) -> None:
         if isinstance(event, events.Started):
@@ -40,7 +41,7 @@ class _Lines:
         elif isinstance(event, events.CellFinished):
             result = event.result
             self._print(
-                f"cell {event.number}/{self._cells} {result.status} {result.duration_s:.2f} s  {self._first_line}\n"
+                f"{'' if self._at_start else chr(10)}cell {event.number}/{self._cells} {result.status} {result.duration_s:.2f} s  {self._first_line}\n"
             )
         elif isinstance(event, events.Stream):
             self._print(event.text)
@@ -50,6 +51,7 @@ class _Lines:
     def _print(self, text: str) -> None:
         self._target.write(text)
         self._target.flush()
+        self._at_start = text.endswith("\n") if text else self._at_start
 
 
 class _Bar:

@@ -70,6 +70,8 @@ def run(
     except (RunRefused, ValueError) as refused:
         click.echo(f"nb-dagster: {refused}", err=True)
         sys.exit(USAGE)
+    except KeyboardInterrupt:
+        sys.exit(CANCELLED)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a scheduler's stop is a Ctrl-C
     with own_terminal() as terminal:
         sys.exit(_run(target, values, terminal, output, as_json=as_json))
@@ -81,8 +83,6 @@ def _run(target: Any, values: dict[str, Any], terminal: Terminal, output: Path |
     try:
         with show_progress(terminal.stderr) as listener:
             result = target.run(values, listener)
-        if output is not None:
-            result = _copy_notebook(result, output)
     except KeyboardInterrupt:
         terminal.stderr.write("nb-dagster: cancelled before the notebook started\n")
         return CANCELLED
@@ -92,11 +92,18 @@ def _run(target: Any, values: dict[str, Any], terminal: Terminal, output: Path |
     except Exception as error:  # the boundary: whatever else broke is infrastructure, and is said in one line
         terminal.stderr.write(f"nb-dagster: {type(error).__name__}: {error}\n")
         return INFRASTRUCTURE
+    code = EXIT_CODES[result.status]
+    if output is not None:
+        try:
+            result = _copy_notebook(result, output)
+        except OSError as error:
+            terminal.stderr.write(f"nb-dagster: no copy was written to {output} ({error})\n")
+            code = INFRASTRUCTURE
     if as_json:
         terminal.stdout.write(json.dumps(result.to_json(), ensure_ascii=False) + "\n")
     else:
         terminal.stdout.write(summary(result) + "\n")
-    return EXIT_CODES[result.status]
+    return code
 
 
 def _check_output(output: Path | None) -> None:
@@ -106,6 +113,9 @@ def _check_output(output: Path | None) -> None:
         raise RunRefused(f"--output {output}: an executed notebook is an .ipynb file")
     if output.exists():
         raise RunRefused(f"--output {output} exists already, and no run overwrites another's notebook; name another")
+    nearest = next(folder for folder in output.absolute().parents if folder.exists())
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK):
+        raise RunRefused(f"--output {output} cannot be written: {nearest} is no folder that can be written to")
 
 
 def _copy_notebook(result: NotebookResult, output: Path) -> NotebookResult:

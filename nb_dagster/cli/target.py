@@ -46,7 +46,9 @@ class Target:
         check_parameters(declared, values, document.path)
         find_kernel(self.options.get("kernel") or document.kernel, document.path)
         if cwd is not None and not Path(cwd).is_dir():
-            raise RunRefused(f"the working directory {cwd} does not exist")
+            raise RunRefused(
+                f"the working directory {cwd} {'is no folder' if Path(cwd).exists() else 'does not exist'}"
+            )
 
     def run(self, values: Mapping[str, Any], listener: Callable[[Event], None]) -> NotebookResult:
         """Run it in this process, recorded in Dagster's history.
@@ -55,6 +57,8 @@ class Target:
             RunRefused: the notebook cannot run as asked for.
             RuntimeError: Dagster ended the run before the notebook started.
         """
+        from dagster._core.errors import DagsterExecutionInterruptedError
+
         from nb_dagster.cli.history import open_history
         from nb_dagster.definitions.here import Follower, follow
 
@@ -82,13 +86,25 @@ class Target:
                 interrupted = error
         if results and not results[-1].ok:
             return results[-1]
+        if isinstance(interrupted, (KeyboardInterrupt, DagsterExecutionInterruptedError)):
+            raise KeyboardInterrupt
         if interrupted is not None:
             raise interrupted
         failures = [event.step_failure_data for event in executed.all_events if event.is_step_failure]
         if results:
             return _judge(results[-1], failures)
+        if _was_interrupted(executed):
+            raise KeyboardInterrupt
         said = [failure.error_display_string for failure in failures]
         raise RuntimeError("; ".join(said).splitlines()[0] if said else "the run ended before the notebook started")
+
+
+def _was_interrupted(executed: Any) -> bool:
+    """Whether a Ctrl-C came before the notebook started; Dagster then tells of a failure."""
+    errors = [getattr(event.event_specific_data, "error", None) for event in executed.all_events]
+    named = " ".join(f"{error.cls_name} {error.message}" for error in errors if error is not None)
+    unsaid = not any(event.is_step_failure for event in executed.all_events)
+    return unsaid or "DagsterExecutionInterruptedError" in named or "KeyboardInterrupt" in named
 
 
 def _judge(result: NotebookResult, failures: list[Any]) -> NotebookResult:

@@ -82,6 +82,8 @@ def notebook_asset(
         >>> ingest = notebook_asset("notebooks/ingest.ipynb", outs=["digits"], timeout=60)
         >>> train = notebook_asset("notebooks/train.ipynb", ins={"digits": ingest}, params={"n": 400})
     """
+    if ins is not None and not isinstance(ins, Mapping):
+        raise TypeError(f"ins is a dict of parameter names to upstream assets, not {type(ins).__name__}")
     workflow = Workflow.define(
         path,
         name=name,

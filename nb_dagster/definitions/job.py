@@ -44,6 +44,8 @@ def notebook_job(
         >>> notebook_job("report", ["notebooks/a.ipynb", "notebooks/b.ipynb"])
         >>> notebook_job("nightly", lambda: report(load()))
     """
+    if isinstance(notebooks, (str, os.PathLike)):
+        raise TypeError(f"notebooks is a list of paths, or a function that wires ops, not the path {str(notebooks)!r}")
     ops: list[Any] = []
     if callable(notebooks):
         wire = notebooks

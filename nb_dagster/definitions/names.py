@@ -6,17 +6,20 @@ import re
 from collections.abc import Iterable
 from typing import TypeVar
 
+from dagster._core.definitions.utils import DISALLOWED_NAMES
+
 T = TypeVar("T")
 
 
 def dagster_name(name: str) -> str:
-    """A file's name with letters, digits and underscores only.
+    """A file's name with letters, digits and underscores only, and none of the words that Dagster keeps.
 
     Example:
         >>> dagster_name("my-report")
         'my_report'
     """
-    return re.sub(r"\W", "_", name, flags=re.ASCII)
+    plain = re.sub(r"\W", "_", name, flags=re.ASCII)
+    return f"{plain}_notebook" if plain in DISALLOWED_NAMES else plain
 
 
 def list_of_names(argument: str, names: Iterable[T] | None) -> list[T]:

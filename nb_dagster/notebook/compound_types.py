@@ -132,4 +132,4 @@ def _within(place: str, declared: ParameterType, value: object) -> JSON:
     try:
         return declared.check(value)
     except ValueError as error:
-        raise ValueError(f"{error}, its {place} is no {declared}") from None
+        raise ValueError(f"but its {place} must be {declared}, {error}") from None

@@ -93,6 +93,7 @@ def prepare(run: NotebookRun) -> Prepared:
     if changed or large:
         source = parameters_source(declared, changed, loaded=large, language=language, kernel=kernel, owner=owner)
     place = _place(run, document)
+    _check_environment(run, owner)
     metadata = {
         "version": __version__,
         "run_id": run_id,
@@ -159,11 +160,20 @@ def _place(run: NotebookRun, document: NotebookDocument) -> Place:
     return place
 
 
+def _check_environment(run: NotebookRun, owner: str) -> None:
+    for name, value in run.environment.items():
+        if not (
+            isinstance(name, str) and isinstance(value, str) and name and "=" not in name and "\0" not in name + value
+        ):
+            raise RunRefused(f"{owner}: environment: variables are text, not {name!r}: {value!r}")
+
+
 def _cwd(run: NotebookRun, document: NotebookDocument) -> Path:
     if run.cwd is not None:
         cwd = Path(run.cwd).absolute()
     else:
         cwd = Path.cwd() if "://" in document.path else Path(document.path).absolute().parent
     if not cwd.is_dir():
-        raise RunRefused(f"{document.path}: the working directory {cwd} does not exist")
+        fault = "is no folder" if cwd.exists() else "does not exist"
+        raise RunRefused(f"{document.path}: the working directory {cwd} {fault}")
     return cwd

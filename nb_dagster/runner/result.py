@@ -54,8 +54,8 @@ class CellError:
     traceback: str
 
     def __str__(self) -> str:
-        place = f"cell {self.number}, line {self.line}" if self.line else f"cell {self.number}"
-        return f"{place} ({self.first_line}): {self.type}: {self.message}"
+        line = f", line {self.line}" if self.line else ""
+        return f"cell {self.number} ({self.first_line}){line}: {self.type}: {self.message}"
 
     def to_json(self) -> dict[str, JSON]:
         """The error in ``--json``."""

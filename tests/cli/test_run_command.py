@@ -176,7 +176,7 @@ class TestFailure:
     def test_json_has_the_error(self, done: subprocess.CompletedProcess[str]) -> None:
         result = as_json(done)
         assert result["status"] == "failed"
-        assert result["reason"] == "cell 2, line 2 (x = 1): ValueError: no [such] column"
+        assert result["reason"] == "cell 2 (x = 1), line 2: ValueError: no [such] column"
         error = result["error"]
         assert (error["type"], error["message"], error["cell"]) == ("ValueError", "no [such] column", 1)
         assert "----> 2 raise ValueError" in error["traceback"]
@@ -193,7 +193,7 @@ class TestFailure:
     def test_without_json_a_person_reads_why_and_where(self, folder: Path) -> None:
         done = _run(folder, "fails.ipynb")
         assert done.returncode == 1
-        assert done.stdout.startswith("fails failed: cell 2, line 2 (x = 1): ValueError: no [such] column (")
+        assert done.stdout.startswith("fails failed: cell 2 (x = 1), line 2: ValueError: no [such] column (")
         assert "----> 2 raise ValueError" in done.stdout
         assert "executed notebook: " in done.stdout
         assert "before" in done.stderr
@@ -308,7 +308,7 @@ class TestRefusals:
             (["fails.ipynb", "--output", "out.html"], "an executed notebook is an .ipynb file"),
             (["fails.ipynb", "--params-file", "none.json"], "none.json: the parameters file cannot be read"),
             (["fails.ipynb", "--params-file", "list.json"], "a parameters file is a mapping of names to values"),
-            (["fails.ipynb", "--params-file", "broken.yaml"], "neither JSON nor YAML"),
+            (["fails.ipynb", "--params-file", "broken.yaml"], "broken.yaml: the parameters file is no YAML"),
             (["missing.ipynb"], "missing.ipynb does not exist"),
             (["list.json"], "is no notebook"),
             (["nonsense"], "'nonsense' is no notebook file"),

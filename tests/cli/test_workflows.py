@@ -61,22 +61,19 @@ def _run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return nb_dagster("run", *arguments, "--json", cwd=folder)
 
 
-def test_it_takes_the_definitions_values_and_those_of_the_command_line_before_them(folder: Path) -> None:
-    first = as_json(_run(folder, "numbers"))
-    assert (first["status"], first["outputs"]) == ("succeeded", {"n": 7})
-    second = as_json(_run(folder, "numbers", "-p", "n=8"))
-    assert second["outputs"] == {"n": 8}
-    third = as_json(_run(folder, "total"))  # what is upstream, as it was run last
-    assert third["outputs"] == {"total": 16}
-
-
-def test_a_notebook_in_a_remote_store_is_named_by_its_place_and_copied_from_there(folder: Path) -> None:
+def test_it_takes_the_definitions_values_and_its_notebook_is_copied_from_a_remote_store(folder: Path) -> None:
     done = _run(folder, "numbers", "--output", "copy.ipynb")
     result = as_json(done)
     assert done.returncode == 0
+    assert (result["status"], result["outputs"]) == ("succeeded", {"n": 7})
     assert result["executed_notebook"] == str(folder / "copy.ipynb")
     assert run_metadata(folder / "copy.ipynb")["status"] == "succeeded"
     assert result["artifacts"]["n.txt"].startswith("memory://kept/notebooks/numbers/")
+
+
+def test_it_takes_what_is_upstream_as_it_was_run_last(folder: Path) -> None:
+    assert as_json(_run(folder, "numbers", "-p", "n=8"))["outputs"] == {"n": 8}
+    assert as_json(_run(folder, "total"))["outputs"] == {"total": 16}
 
 
 @pytest.mark.parametrize(

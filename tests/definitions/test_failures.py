@@ -33,7 +33,7 @@ class TestException:
 
     def test_its_words_are_cell_line_first_line_and_error(self, run: DagsterRun) -> None:
         assert run.failure("broken__notebook").description == (
-            "failed: cell 4, line 4 (rows = [1, 2]): ValueError: no such [column]"
+            "failed: cell 4 (rows = [1, 2]), line 4: ValueError: no such [column]"
         )
 
     def test_its_metadata_has_cell_parameters_attempt_and_place(self, run: DagsterRun) -> None:
@@ -64,7 +64,7 @@ class TestException:
         (executed,) = run.executed("broken")
         assert cell_statuses(executed) == ["succeeded", "succeeded", "succeeded", "failed", "not_run"]
         assert run_metadata(executed)["status"] == "failed"
-        assert run_metadata(executed)["reason"] == ("cell 4, line 4 (rows = [1, 2]): ValueError: no such [column]")
+        assert run_metadata(executed)["reason"] == ("cell 4 (rows = [1, 2]), line 4: ValueError: no such [column]")
         assert printed(executed) == "before\nso far\n"
 
     def test_the_log_follows_the_cells(self, run: DagsterRun) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -107,12 +108,14 @@ class TestRemoteStore:
             return int(record.a.sum())
 
         instance = new_instance(folder / "store")
-        result = dg.materialize(
-            [record, total, broken],
-            resources=nbd.resources(store=cls.STORE),
-            instance=instance,
-            raise_on_error=False,
-        )
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(tempfile, "tempdir", str(folder))  # where the staging folder is
+            result = dg.materialize(
+                [record, total, broken],
+                resources=nbd.resources(store=cls.STORE),
+                instance=instance,
+                raise_on_error=False,
+            )
         return DagsterRun(result, instance, folder)
 
     def _kept(self, workflow: str) -> dict[str, UPath]:
@@ -139,11 +142,14 @@ class TestRemoteStore:
         assert run.failure("broken__notebook").metadata["executed_notebook"] == dg.MetadataValue.url(str(kept))
 
     def test_nothing_is_left_in_the_staging_folder(self, run: DagsterRun) -> None:
-        staging = NotebookStore(self.STORE)._local
-        assert not [path for path in staging.rglob("*") if path.is_file() and run.result.run_id[:8] in str(path)]
+        (staging,) = run.store.glob("nb_dagster-staging-*")
+        assert not [path for path in staging.rglob("*") if path.is_file()]
 
 
-def test_the_notebook_of_a_killed_process_is_recovered_to_a_remote_store() -> None:
+def test_the_notebook_of_a_killed_process_is_recovered_to_a_remote_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # where the staging folder is
     store = NotebookStore("memory://bucket/recovered")
     output, path = store.place("train", run_id="0123456789", attempt=1, notebook="train").reserve()
     content = {"nbformat": 4, "nbformat_minor": 5, "metadata": {"nb_dagster": {"status": "running"}}, "cells": []}

@@ -237,7 +237,7 @@ def test_the_page_of_a_failed_run_says_which_cell_failed_and_with_which_error(pa
     run_page(page, failed, "step:prices", "type:ENGINE_EVENT")
     expect(page.get_by_text(f"cell {GAINS_CELL}/6 failed in ")).to_be_visible()
     expect(
-        page.get_by_text(f"notebook prices, attempt 1: failed: cell {GAINS_CELL}, line 1 ({GAINS})")
+        page.get_by_text(f"notebook prices, attempt 1: failed: cell {GAINS_CELL} ({GAINS}), line 1")
     ).to_contain_text("ZeroDivisionError: float division by zero")
     expect(page.get_by_text(f"{GAINS_CELL}: {GAINS}", exact=True)).to_be_visible()
     picture(page, "failed-run")

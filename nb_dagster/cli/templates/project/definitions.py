@@ -12,6 +12,6 @@ welcome = nbd.notebook_asset(NOTEBOOKS / "welcome.ipynb")
 
 defs = dg.Definitions(
     assets=[welcome],
-    jobs=[dg.define_asset_job("all_notebooks", selection="*")],
+    jobs=[dg.define_asset_job("all_notebooks", selection=dg.AssetSelection.all())],
     resources=nbd.resources(),
 )

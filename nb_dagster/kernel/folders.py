@@ -11,6 +11,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from nb_dagster.kernel.locks import try_lock
+
 _PREFIX = "nbd-"
 _LOCK = ".lock"
 _MAX_SOCKET_PATH = 100  # AF_UNIX allows 107 bytes
@@ -24,7 +26,7 @@ def private_folder() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=_parent()))
     try:
         with open(folder / _LOCK, "w", encoding="utf-8") as lock:
-            _lock(lock.fileno())
+            try_lock(lock.fileno())
             yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -33,6 +35,8 @@ def private_folder() -> Iterator[Path]:
 @functools.cache
 def sweep() -> None:
     """Remove the folders of processes that are gone; once a process."""
+    if os.name != "posix":  # where it cannot be told who is gone
+        return
     for folder in Path(_parent()).glob(f"{_PREFIX}*"):
         with contextlib.suppress(OSError):
             if (
@@ -52,18 +56,6 @@ def _parent() -> str:
 def _is_abandoned(folder: Path) -> bool:
     try:
         with open(folder / _LOCK, encoding="utf-8") as lock:
-            return _lock(lock.fileno())
+            return try_lock(lock.fileno())
     except FileNotFoundError:
         return True
-
-
-def _lock(descriptor: int) -> bool:
-    if os.name != "posix":
-        return False
-    import fcntl
-
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True

@@ -29,7 +29,7 @@ def read_error(reply: dict[str, Any], cell: int, number: int, source: str) -> Ce
         message=strip_ansi(str(reply.get("evalue", ""))),
         cell=cell,
         number=number,
-        line=_line(frames),
+        line=_line(frames, _leading_blank_lines(source)),
         first_line=first_line(source),
         traceback="\n".join(frames),
     )
@@ -47,13 +47,18 @@ def first_line(source: str) -> str:
     return line if len(line) <= 80 else line[:79] + "…"
 
 
-def _line(frames: list[str]) -> int | None:
+def _leading_blank_lines(source: str) -> int:
+    """Lines that IPython leaves out before it counts."""
+    return source[: len(source) - len(source.lstrip())].count("\n")
+
+
+def _line(frames: list[str], left_out: int) -> int | None:
     for frame in frames:
         timed = _TIMED_FRAME.search(frame)
         if timed:
-            return int(timed[1]) + 1
+            return int(timed[1]) + 1 + left_out
     for frame in frames:
         in_cell = _CELL_FRAME.search(frame)
         if in_cell:
-            return int(in_cell[1])
+            return int(in_cell[1]) + left_out
     return None

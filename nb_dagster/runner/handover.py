@@ -33,7 +33,8 @@ def hand_over(prepared: Prepared, files: Path) -> Iterator[tuple[dict[str, str],
         }
         path = folder / "context.json"
         path.write_text(json.dumps(context), encoding="utf-8")
-        environment = {**os.environ, **prepared.run.environment, nb.CONTEXT_VARIABLE: str(path)}
+        own = {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}  # changes ipykernel
+        environment = {**own, **prepared.run.environment, nb.CONTEXT_VARIABLE: str(path)}
         yield environment, _spare_nb(folder) if prepared.language == "python" else ""
 
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
+from nb_dagster.kernel.locks import try_lock
 from nb_dagster.runner.executed import mark_cell, mark_run, new_notebook, write_notebook
 
 _REPLAYED = ("stream", "display_data", "execute_result", "error", "update_display_data", "clear_output")
@@ -32,7 +32,7 @@ class Journal:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
         self._file = open(path, "x", encoding="utf-8", errors="backslashreplace")  # noqa: SIM115 - open, and locked, as long as the run
-        _lock(self._file)
+        try_lock(self._file.fileno())
         self._append({"output": str(output), "notebook": notebook})
 
     def message(self, cell: int, message: dict[str, Any]) -> None:
@@ -66,7 +66,7 @@ def recover_notebook(journal: Path) -> Path | None:
     """
     try:
         with open(journal, encoding="utf-8") as file:
-            if not _lock(file):
+            if not try_lock(file.fileno()):
                 return None
             entries = list(_entries(file))
             output = Path(entries[0]["output"]) if entries else None
@@ -110,16 +110,3 @@ def _replay(entries: list[dict[str, Any]]) -> Any:
         mark_cell(notebook.cells[running[0]], "killed", running[1], now)
     mark_run(notebook, "killed", "the process that ran the notebook was killed", now)
     return notebook
-
-
-def _lock(file: IO[str]) -> bool:
-    """Take the lock that a live run holds; False where one does."""
-    if os.name != "posix":
-        return True
-    import fcntl
-
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True

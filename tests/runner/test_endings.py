@@ -19,3 +19,10 @@ def test_exit_handlers_run_after_a_failure_too(tmp_path: Path) -> None:
     result = nbd.run_notebook(write_notebook(tmp_path / "a.ipynb", source), output=tmp_path / "out.ipynb")
     assert result.status == "failed"
     assert said.read_text() == "bye"
+
+
+def test_the_line_of_an_error_counts_blank_lines_before_it(tmp_path: Path) -> None:
+    path = write_notebook(tmp_path / "a.ipynb", "x = 1", "\n\ny = 2\n1 / 0")
+    error = nbd.run_notebook(path, output=tmp_path / "out.ipynb").error
+    assert error is not None
+    assert (error.number, error.line) == (2, 4)

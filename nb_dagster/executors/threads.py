@@ -45,7 +45,8 @@ class ThreadStep:
         self._job, self._instance, self._run = job, instance, context.dagster_run
         self._arguments = context.execute_step_args
         self._background: list[Any] = []
-        self._follower = Follower(environment=environment, on_start=self._background.append)
+        self._is_stopping = False
+        self._follower = Follower(environment=environment, on_start=self._follow)
         key = _key(context)
         self._thread = threading.Thread(target=self._work, args=(key,), name=key, daemon=True)
 
@@ -59,10 +60,16 @@ class ThreadStep:
 
     def stop(self) -> None:
         """Cancel the notebook, and wait until its kernel is gone."""
+        self._is_stopping = True
         for background in self._background:
             background.cancel()
         if self._thread.ident is not None:
             self._thread.join(_STOP_SECONDS)
+
+    def _follow(self, background: Any) -> None:
+        self._background.append(background)
+        if self._is_stopping:  # the cancel came while the notebook was being prepared
+            background.cancel()
 
     def _work(self, key: str) -> None:
         plan = create_execution_plan(

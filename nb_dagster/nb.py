@@ -59,7 +59,7 @@ def output(name: str, value: object) -> None:
     folder = _files_folder()
     if folder is not None:
         record["file"] = f"{_VALUES_FOLDER}/{name}.{file_format}"
-        path = _inside(folder / _VALUES_FOLDER, f"{name}.{file_format}")
+        path = inside(folder / _VALUES_FOLDER, f"{name}.{file_format}")
         _write_atomically(path, lambda partial: write_value(value, file_format, partial))
     _publish(record, f"{name}: {type(value).__name__} of {' x '.join(map(str, shape))}")
 
@@ -118,9 +118,9 @@ def artifact(name: str, source: str | os.PathLike[str] | bytes) -> None:
     record = {"kind": "artifact", "name": _name(name), "size": size}
     folder = _files_folder()
     if folder is None:
-        _inside(Path.cwd(), name)
+        inside(Path.cwd(), name)
     else:
-        path = _inside(folder, name)
+        path = inside(folder, name)
         if isinstance(source, bytes):
             content = source
             _write_atomically(path, lambda partial: partial.write_bytes(content))
@@ -301,7 +301,7 @@ def _name(name: str) -> str:
     return name
 
 
-def _inside(folder: Path, name: str) -> Path:
+def inside(folder: Path, name: str) -> Path:
     """The path of ``name`` in ``folder``, which it must not leave (also not through a link)."""
     if "\0" in name or Path(name).is_absolute() or ".." in Path(name).parts:
         raise ValueError(f"{name!r} is no name inside the run's folder")

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from jupyter_client.manager import AsyncKernelManager
 
 FORK_PROVISIONER = "nb-dagster-fork"
+"""The provisioner's name in a kernel spec: ``{"kernel_provisioner": {"provisioner_name": "nb-dagster-fork"}}``."""
 START_TIMEOUT = 60.0
 """Seconds a kernel may take to answer its first request."""
 INTERRUPT_GRACE = 1.0

@@ -12,8 +12,6 @@ from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 
 from nb_dagster.kernel import fork_client
 
-NAME = "nb-dagster-fork"
-"""Its name in a kernel spec: ``{"metadata": {"kernel_provisioner": {"provisioner_name": "nb-dagster-fork"}}}``."""
 _LAUNCHER = "ipykernel_launcher"
 _log = logging.getLogger("nb_dagster")
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from nb_dagster.nb import MIME_TYPE
+from nb_dagster.nb import MIME_TYPE, inside, read_value
 from nb_dagster.notebook.types import JSON
 
 SCRAP_MIME_TYPES = ("application/scrapbook.scrap.json+json", "application/scrapbook.scrap.text+json")
@@ -30,8 +30,6 @@ class FileValue:
 
     def load(self) -> Any:
         """The DataFrame or array."""
-        from nb_dagster.nb import read_value
-
         return read_value(Path(self.path), self.format)
 
 
@@ -58,17 +56,6 @@ class Record:
     kind: str
     name: str
     value: Any
-
-    def to_json(self) -> dict[str, JSON]:
-        """The record without bytes, for a line of a log."""
-        value = self.value
-        if isinstance(value, FileValue):
-            value = value.to_json()
-        elif isinstance(value, Check):
-            value = {"passed": value.passed, "severity": value.severity, "description": value.description}
-        elif isinstance(value, bytes):
-            value = f"{len(value)} bytes"
-        return {"kind": self.kind, "name": self.name, "value": value}
 
 
 @dataclass
@@ -163,7 +150,7 @@ def _figure(content: dict[str, Any], data: dict[str, Any], _: Path | None) -> by
 
 def _artifact(content: dict[str, Any], _: dict[str, Any], files: Path | None) -> str:
     if "file" not in content and files is not None:  # small content of a kernel that shares no folder with us
-        path = _inside(files, content["name"])
+        path = inside(files.resolve(), content["name"])
         path.parent.mkdir(parents=True, exist_ok=True)
         text = content.get("text")
         path.write_bytes(text.encode() if isinstance(text, str) else _bytes(content.get("base64"), content["name"]))
@@ -197,17 +184,9 @@ def _value(content: dict[str, Any]) -> JSON:
 def _file(content: dict[str, Any], files: Path | None) -> Path:
     if files is None or not isinstance(content.get("file"), str):
         raise ValueError(f"{content['kind']} {content['name']!r} names no file")
-    path = _inside(files, content["file"])
+    path = inside(files.resolve(), content["file"])
     if not path.is_file():
         raise ValueError(f"{content['kind']} {content['name']!r}: its file is not in the run's folder")
-    return path
-
-
-def _inside(folder: Path, name: str) -> Path:
-    root = folder.resolve()
-    path = (root / name).resolve()
-    if "\0" in name or not path.is_relative_to(root) or path == root:
-        raise ValueError(f"{name!r} is no name inside the run's folder")
     return path
 
 

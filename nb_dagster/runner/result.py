@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from nb_dagster.notebook.records import FileValue, Records
@@ -108,7 +108,6 @@ class NotebookResult:
     cells: list[CellResult]
     error: CellError | None
     duration_s: float
-    metadata: dict[str, JSON] = field(default_factory=dict)
 
     @property
     def outputs(self) -> dict[str, Any]:

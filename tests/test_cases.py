@@ -27,6 +27,7 @@ from nb_dagster.direct import run_notebook
 from nb_dagster.errors import RunRefused
 from nb_dagster.kernel import fork_client
 from nb_dagster.notebook.document import NotebookDocument
+from nb_dagster.runner.background import settle
 from nb_dagster.runner.result import NotebookResult
 
 CASES = Path(__file__).parent / "cases"
@@ -190,6 +191,8 @@ def test_a_run_ends_as_stated_and_leaves_nothing_behind(
     with monkeypatch.context() as patch:
         patch.delenv("PYTEST_CURRENT_TEST")  # ipykernel does not capture what children print where it is set
         result = run_notebook(_bring(case, folder), case.params, environment={MARK: mark}, **case.limits)
+
+    settle()
 
     _assert_ended_as_stated(case, result)
     _assert_handed_out_as_stated(case, result)

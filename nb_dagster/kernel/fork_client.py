@@ -18,7 +18,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from nb_dagster.kernel import fork_server
 from nb_dagster.kernel.folders import private_folder
 
 SWITCH = "NB_DAGSTER_FORK_SERVER"
@@ -26,6 +25,14 @@ SWITCH = "NB_DAGSTER_FORK_SERVER"
 _START_SECONDS = 60.0
 _REPLY_SECONDS = 10.0
 _PASSED = ("PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "VIRTUAL_ENV")
+_PROGRAM = Path(__file__).parent / "fork_server" / "__init__.py"
+_LOAD = """\
+import importlib.util, sys
+spec = importlib.util.spec_from_file_location("nb_dagster_fork_server", sys.argv[1])
+sys.modules[spec.name] = importlib.util.module_from_spec(spec)
+from nb_dagster_fork_server.server import main
+main(*sys.argv[2:])
+"""  # by path, as a package of its own: the kernels' interpreter need not have nb_dagster, nor find our files in its path
 _log = logging.getLogger("nb_dagster")
 
 
@@ -114,7 +121,7 @@ class ForkServer:
         environment |= {"OPENBLAS_NUM_THREADS": "1", "MPLBACKEND": "module://matplotlib_inline.backend_inline"}
         with open(folder / "server.log", "wb") as log:
             self._process = subprocess.Popen(
-                [python, fork_server.__file__, self._socket, *preload],
+                [python, "-c", _LOAD, str(_PROGRAM), self._socket, *preload],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
@@ -136,11 +143,11 @@ class ForkServer:
         """Whether it runs, and what it imported is still what is on disk."""
         return self._process.poll() is None and all(_mtime(path) == seen for path, seen in self._watched.items())
 
-    def fork(self, connection_file: str, cwd: str, environment: Mapping[str, str], output: int) -> ForkedProcess:
+    def fork(self, arguments: Sequence[str], cwd: str, environment: Mapping[str, str], output: int) -> ForkedProcess:
         """Fork a kernel.
 
         Args:
-            connection_file: the kernel's connection file.
+            arguments: those of ``ipykernel_launcher``.
             cwd: its working directory.
             environment: all its environment variables.
             output: descriptor that its standard error goes to.
@@ -150,7 +157,7 @@ class ForkServer:
         """
         mask = os.umask(0o022)
         os.umask(mask)
-        request = {"connection_file": connection_file, "cwd": cwd, "env": dict(environment), "umask": mask}
+        request = {"arguments": list(arguments), "cwd": cwd, "env": dict(environment), "umask": mask}
         connection = socket.socket(socket.AF_UNIX)
         connection.settimeout(_REPLY_SECONDS)
         try:

@@ -28,6 +28,7 @@ START_TIMEOUT = 60.0
 """Seconds a kernel may take to answer its first request."""
 INTERRUPT_GRACE = 1.0
 """Seconds a cell may take to answer an interrupt."""
+_NO_HISTORY = "--HistoryManager.hist_file=:memory:"  # a run leaves nothing in the user's own history
 TERMINATE_GRACE = 1.0
 """Seconds processes may take to end after SIGTERM, before SIGKILL."""
 SHUTDOWN_GRACE = 3.0
@@ -102,7 +103,7 @@ class Kernel:
     async def shut_down(self) -> None:
         """Ask it to end, and wait for its exit handlers."""
         with contextlib.suppress(Exception):  # a kernel that cannot be asked is ended by close()
-            await self.manager.request_shutdown()
+            self.client.shutdown()
             await asyncio.wait({self.died}, timeout=SHUTDOWN_GRACE)
 
     async def terminate(self) -> None:
@@ -125,7 +126,7 @@ class Kernel:
 
 @contextlib.asynccontextmanager
 async def open_kernel(
-    name: str, cwd: Path, environment: Mapping[str, str], preload: Sequence[str] = ()
+    name: str, cwd: Path, environment: Mapping[str, str], preload: Sequence[str] = (), setup: str = ""
 ) -> AsyncIterator[Kernel]:
     """Start a kernel, wait until it answers, and leave nothing of it behind.
 
@@ -134,6 +135,7 @@ async def open_kernel(
         cwd: its working directory.
         environment: all its environment variables.
         preload: modules that the kernel is worth being forked with.
+        setup: code it runs, silently, before anything else; it may run twice.
 
     Raises:
         KernelDied: it ended, or did not answer, before its first cell.
@@ -143,12 +145,18 @@ async def open_kernel(
         environment = {**environment, MARK_VARIABLE: str(folder)}
         try:
             with open(folder / "kernel.log", "wb") as log:
-                await manager.start_kernel(cwd=str(cwd), env=environment, stdout=subprocess.DEVNULL, stderr=log)
+                await manager.start_kernel(
+                    cwd=str(cwd),
+                    env=environment,
+                    stdout=subprocess.DEVNULL,
+                    stderr=log,
+                    extra_arguments=[_NO_HISTORY] if manager.ipykernel else [],
+                )
         except Exception as error:
             raise KernelDied(f"the kernel {name!r} could not be started ({type(error).__name__}: {error})") from None
         kernel = Kernel(manager, folder)
         try:
-            await _shake_hands(kernel)
+            await _shake_hands(kernel, setup)
             yield kernel
         finally:
             await kernel.close()
@@ -168,7 +176,7 @@ def _manager(name: str, folder: Path, preload: Sequence[str]) -> AsyncKernelMana
     return manager
 
 
-async def _shake_hands(kernel: Kernel) -> None:
+async def _shake_hands(kernel: Kernel, setup: str) -> None:
     """Connect when the sockets are bound; ready means a reply on shell and something heard on IOPub.
 
     jupyter_client's own ``wait_for_ready`` sleeps 200 ms, and connecting before the bind costs ZMQ's 100 ms retry.
@@ -178,7 +186,10 @@ async def _shake_hands(kernel: Kernel) -> None:
         await _wait_for_sockets(kernel, deadline)
     kernel.client.start_channels(hb=False, stdin=False)  # input() fails at once: nobody is there to answer
     while True:
-        kernel.client.kernel_info()
+        if setup:
+            kernel.client.execute(setup, silent=True, store_history=False)
+        else:
+            kernel.client.kernel_info()
         with contextlib.suppress(Empty):
             await kernel.client.get_shell_msg(timeout=0.5)
             await kernel.client.get_iopub_msg(timeout=0.1)

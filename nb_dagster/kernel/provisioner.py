@@ -31,7 +31,7 @@ class ForkProvisioner(LocalProvisioner):
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:
         """Fork the kernel, or spawn it: any trouble is one line in the log, never a failed run."""
-        if _LAUNCHER in cmd and "-f" in cmd:
+        if _LAUNCHER in cmd:
             try:
                 process = await asyncio.to_thread(self._fork, cmd, kwargs)
             except fork_client.ForkFailed as failed:
@@ -51,7 +51,8 @@ class ForkProvisioner(LocalProvisioner):
         descriptor = output.fileno() if hasattr(output, "fileno") else os.open(os.devnull, os.O_WRONLY)
         try:
             environment = kwargs.get("env") or dict(os.environ)
-            return server.fork(cmd[cmd.index("-f") + 1], kwargs.get("cwd") or os.getcwd(), environment, descriptor)
+            arguments = cmd[cmd.index(_LAUNCHER) + 1 :]
+            return server.fork(arguments, kwargs.get("cwd") or os.getcwd(), environment, descriptor)
         finally:
             if not hasattr(output, "fileno"):
                 os.close(descriptor)

@@ -6,9 +6,12 @@ Never the main thread: Dagster delivers a cancel there, and nbclient would take 
 from __future__ import annotations
 
 import asyncio
+import atexit
+import concurrent.futures
 import os
 import queue
 import threading
+import time
 from collections.abc import Iterator
 
 from nb_dagster.runner.events import Event, Finished
@@ -19,6 +22,7 @@ from nb_dagster.runner.run import NotebookRun
 
 _lock = threading.Lock()
 _loop: asyncio.AbstractEventLoop | None = None
+_going: set[BackgroundRun] = set()
 
 
 class BackgroundRun:
@@ -26,6 +30,9 @@ class BackgroundRun:
 
     Args:
         run: what to run; it starts at once.
+
+    Attributes:
+        ended: done when its kernel is gone, a moment after its result.
 
     Raises:
         RunRefused: before anything was started.
@@ -39,8 +46,11 @@ class BackgroundRun:
         self._execution = Execution(prepare(run))
         self._queue: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
         self._ended = False
+        self._result: concurrent.futures.Future[NotebookResult] = concurrent.futures.Future()
         self._loop = _background_loop()
-        self._pumped = asyncio.run_coroutine_threadsafe(self._pump(), self._loop)
+        self.ended = asyncio.run_coroutine_threadsafe(self._pump(), self._loop)
+        _going.add(self)
+        self.ended.add_done_callback(lambda _: _going.discard(self))
 
     def events(self) -> Iterator[Event]:
         """Its events until ``Finished``; asked again, those that are left."""
@@ -48,9 +58,14 @@ class BackgroundRun:
             event = self._queue.get()
             if event is None:
                 self._ended = True
-                self._pumped.result()
+                self._result.result()  # raises what broke the run
                 return
             yield event
+
+    @property
+    def has_result(self) -> bool:
+        """Whether it is over."""
+        return self._result.done()
 
     def cancel(self) -> None:
         """Stop it; its events go on until ``Finished``."""
@@ -59,28 +74,24 @@ class BackgroundRun:
     def result(self) -> NotebookResult:
         """Wait for its end; an interrupt of this thread (Ctrl-C) cancels it first."""
         try:
-            return _last_result(self.events())
+            return self._result.result()
         except BaseException:
             self.cancel()
-            for _ in self.events():
-                pass
+            concurrent.futures.wait([self._result])
             raise
 
     async def _pump(self) -> None:
         try:
             async for event in self._execution.stream():
                 self._queue.put(event)
-        finally:
+                if isinstance(event, Finished):
+                    self._queue.put(None)
+                    self._result.set_result(event.result)
+        except BaseException as error:
+            if self._result.done():
+                raise
             self._queue.put(None)
-
-
-def _last_result(events: Iterator[Event]) -> NotebookResult:
-    result = None
-    for event in events:
-        if isinstance(event, Finished):
-            result = event.result
-    assert result is not None, "a run that raised nothing ends with Finished"  # noqa: S101 - an invariant of ours
-    return result
+            self._result.set_exception(error)
 
 
 def _background_loop() -> asyncio.AbstractEventLoop:
@@ -95,7 +106,27 @@ def _background_loop() -> asyncio.AbstractEventLoop:
 def _forget_loop() -> None:
     global _loop, _lock
     _loop, _lock = None, threading.Lock()
+    _going.clear()
 
 
 if hasattr(os, "register_at_fork"):  # a forked child has our module, but not our thread
     os.register_at_fork(after_in_child=_forget_loop)
+
+def settle(timeout: float = 10.0) -> None:
+    """Wait until the kernels of all runs that are over have ended.
+
+    Args:
+        timeout: seconds, at most; a kernel has :data:`~nb_dagster.kernel.process.SHUTDOWN_GRACE` for its exit handlers.
+    """
+    concurrent.futures.wait([run.ended for run in list(_going)], timeout=timeout)
+
+
+def _end_all() -> None:
+    """At the end of the process: cancel what still runs, and wait for what ends."""
+    for run in list(_going):
+        if not run.has_result:
+            run.cancel()
+    settle()
+
+
+atexit.register(_end_all)

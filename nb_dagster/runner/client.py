@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
 from jupyter_client.asynchronous.client import AsyncKernelClient
 from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionComplete
 from nbformat import NotebookNode
 
+from nb_dagster.kernel.messages import receive
 from nb_dagster.runner.streams import StreamText
 
 OnMessage = Callable[[int, dict[str, Any]], None]
+_IDLE_AFTER_REPLY = 4.0  # seconds, as nbclient has it
+_OUTPUTS: dict[str, dict[str, Callable[[], Any]]] = {
+    "stream": {"name": lambda: "stdout", "text": str},
+    "display_data": {"data": dict, "metadata": dict},
+    "execute_result": {"data": dict, "metadata": dict},
+    "error": {"ename": str, "evalue": str, "traceback": list},
+}
 _SKIP_EXCEPTION = "_Skipped"  # nb.skip ends the notebook with it; a viewer would show it as a failure
 
 
@@ -30,18 +40,41 @@ class CellClient(NotebookClient):
         self.kc = client
         self.clear_before_next_output = False  # nbclient sets it with each cell it runs; a replay runs none
         self._on_message = on_message
-        self._reply: dict[str, Any] = {}
         self._stream: StreamText | None = None
-        self.on_cell_executed = self._keep_reply
 
     async def run_cell(self, index: int) -> dict[str, Any]:
         """Run one cell to its end; returns the content of the kernel's reply."""
-        self._reply = {}
+        assert self.kc is not None  # noqa: S101 - it runs on a kernel
+        cell = self.nb.cells[index]
+        cell.outputs = []
+        self.clear_before_next_output = False
+        request = self.kc.execute(cell.source, stop_on_error=False)
+        outputs = asyncio.ensure_future(self._take_outputs(request, cell, index))
         try:
-            await self.async_execute_cell(self.nb.cells[index], index)
+            reply = await self._reply_to(request)
+            await asyncio.wait_for(outputs, _IDLE_AFTER_REPLY)
+        except asyncio.TimeoutError:
+            pass  # a kernel that never says that it is idle; what it replied is what counts
         finally:
+            outputs.cancel()
             self.settle()
-        return self._reply
+        return reply
+
+    async def _take_outputs(self, request: str, cell: NotebookNode, index: int) -> None:
+        """Take everything that the kernel shows for a request, until it says that it is idle."""
+        while True:
+            message = await receive(self.kc.iopub_channel)
+            if message["parent_header"].get("msg_id") == request:
+                try:
+                    self.process_message(message, cell, index)
+                except CellExecutionComplete:
+                    return
+
+    async def _reply_to(self, request: str) -> dict[str, Any]:
+        while True:
+            message = await receive(self.kc.shell_channel)
+            if message["parent_header"].get("msg_id") == request:
+                return message["content"]
 
     def settle(self) -> None:
         """Write text that is still in pieces into its cell."""
@@ -68,8 +101,18 @@ class CellClient(NotebookClient):
             stream.add(content["text"])
             return None
         self.settle()
-        output = super().output(outs, msg, display_id, cell_index)
-        if output is not None and output["output_type"] == "stream":
+        hooked = self.output_hook_stack[msg["parent_header"].get("msg_id")]
+        if hooked or msg["msg_type"] not in _OUTPUTS:
+            return super().output(outs, msg, display_id, cell_index)
+        if self.clear_before_next_output:
+            outs.clear()
+            self.clear_display_id_mapping(cell_index)
+            self.clear_before_next_output = False
+        if display_id:
+            self._display_id_map.setdefault(display_id, {}).setdefault(cell_index, []).append(len(outs))
+        output = _output_of(msg["msg_type"], content)
+        outs.append(output)
+        if output["output_type"] == "stream":
             self._stream = StreamText(output)
             self._stream.add(content["text"])
         return output
@@ -83,8 +126,10 @@ class CellClient(NotebookClient):
         same = stream.output["name"] == msg["content"]["name"]
         return stream if same and not hooked and not self.clear_before_next_output else None
 
-    async def _async_poll_kernel_alive(self) -> None:
-        """The runner watches the process itself, and knows at once."""
 
-    def _keep_reply(self, *, execute_reply: dict[str, Any], **_: Any) -> None:
-        self._reply = execute_reply["content"]
+def _output_of(kind: str, content: dict[str, Any]) -> NotebookNode:
+    """A message's content as an output; nbformat's own would validate each against the whole schema, for 0.5 ms."""
+    values = {name: content.get(name) or default() for name, default in _OUTPUTS[kind].items()}
+    if kind == "execute_result":
+        values["execution_count"] = content.get("execution_count")
+    return NotebookNode(output_type=kind, **values)

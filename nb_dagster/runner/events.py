@@ -107,7 +107,7 @@ class Warned:
 
 @dataclass(frozen=True)
 class Finished:
-    """The run is over, its kernel is gone, its executed notebook is written."""
+    """The run is over, its executed notebook is written. A kernel that is well may take a moment more for its exit handlers."""
 
     at: float
     result: NotebookResult

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncGenerator
 from pathlib import Path
@@ -52,7 +53,10 @@ class Execution:
         self._cancelled.set()
 
     async def stream(self) -> AsyncGenerator[events.Event, None]:
-        """The events of the run; closing the iterator early cancels it."""
+        """The events of the run; closing the iterator early cancels it.
+
+        Its end is the kernel's: that may be a moment after ``Finished``, while exit handlers run.
+        """
         task = asyncio.create_task(self._execute())
         try:
             while (event := await self._queue.get()) is not None:
@@ -67,30 +71,33 @@ class Execution:
             self._output, journal = self._prepared.place.reserve()
             self._files = self._output.with_suffix(".files")
             self._journal = Journal(journal, self._prepared.content, self._output)
-            ending = await self._run_kernel()
-            self._emit(self._finish(ending))
+            async with contextlib.AsyncExitStack() as kernel:
+                ending = await self._run_on(kernel)
+                if not ending.kernel_is_well:
+                    await kernel.aclose()
+                self._emit(self._finish(ending))  # a kernel that is well has nothing more to say; it may end meanwhile
         finally:
             self._queue.put_nowait(None)
 
-    async def _run_kernel(self) -> Ending:
+    async def _run_on(self, stack: contextlib.AsyncExitStack) -> Ending:
+        """Run all cells on a kernel, which ends with the stack."""
         prepared = self._prepared
         try:
-            with hand_over(prepared, self._files) as (environment, setup):
-                async with open_kernel(prepared.kernel, prepared.cwd, environment, prepared.document.preload) as kernel:
-                    self._emit_started()
-                    ending = await self._run_cells(kernel, setup)
-                    if ending.kernel_is_well:
-                        await kernel.shut_down()
-                    elif ending.status != "killed":
-                        await kernel.terminate()
-                    return ending
+            environment, setup = stack.enter_context(hand_over(prepared, self._files))
+            opened = open_kernel(prepared.kernel, prepared.cwd, environment, prepared.document.preload, setup)
+            kernel = await stack.enter_async_context(opened)
+            self._emit_started()
+            ending = await self._run_cells(kernel)
         except KernelDied as died:
             return Ending("killed", str(died))
+        if ending.kernel_is_well:
+            stack.push_async_callback(kernel.shut_down)
+        elif ending.status != "killed":
+            stack.push_async_callback(kernel.terminate)
+        return ending
 
-    async def _run_cells(self, kernel: Kernel, setup: str) -> Ending:
+    async def _run_cells(self, kernel: Kernel) -> Ending:
         client = CellClient(self._notebook, kernel.client, self._on_message)
-        if setup:
-            kernel.client.execute(setup, silent=True, store_history=False)
         ending = Ending("succeeded", kernel_is_well=True)
         for number, index in enumerate(self._code_cells(), start=1):
             cell = self._notebook.cells[index]

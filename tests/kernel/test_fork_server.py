@@ -17,6 +17,7 @@ from nb_dagster.direct import run_notebook
 from nb_dagster.kernel import fork_client
 from nb_dagster.kernel.fork_client import ForkFailed, ForkServer, ForkServers, PreloadRefused
 from nb_dagster.notebook.document import NotebookDocument
+from nb_dagster.runner.background import settle
 from tests.notebooks import write_notebook
 
 Run = Callable[..., Any]
@@ -226,4 +227,5 @@ def test_exit_handlers_and_threads_end_as_in_any_python(run: Run, tmp_path: Path
         "atexit.register(lambda: said.write_text(said.read_text() + 'handler'))\n"
         "threading.Thread(target=lambda: (time.sleep(0.5), said.write_text('thread '))).start()"
     )
+    settle()
     assert said.read_text() == "thread handler"

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import nb_dagster as nbd
+from nb_dagster.runner.background import settle
 from tests.notebooks import write_notebook
 
 
@@ -10,6 +11,7 @@ def test_exit_handlers_run_when_the_cells_are_done(tmp_path: Path) -> None:
     said = tmp_path / "said"
     source = f"import atexit, pathlib\natexit.register(lambda: pathlib.Path({str(said)!r}).write_text('bye'))"
     assert nbd.run_notebook(write_notebook(tmp_path / "a.ipynb", source), output=tmp_path / "out.ipynb").ok
+    settle()
     assert said.read_text() == "bye"
 
 
@@ -18,6 +20,7 @@ def test_exit_handlers_run_after_a_failure_too(tmp_path: Path) -> None:
     source = f"import atexit, pathlib\natexit.register(lambda: pathlib.Path({str(said)!r}).write_text('bye'))\n1 / 0"
     result = nbd.run_notebook(write_notebook(tmp_path / "a.ipynb", source), output=tmp_path / "out.ipynb")
     assert result.status == "failed"
+    settle()
     assert said.read_text() == "bye"
 
 

@@ -1,90 +1,69 @@
-"""The fork server's program: a Python with ipykernel imported, which forks a ready kernel on request.
-
-It is run by path, with the interpreter of the kernels it makes, and imports nothing of nb_dagster. It stays
-single-threaded, knows no secrets (its environment is a short list of names), and ends when its standard input closes.
-
-A client connects to its socket once a kernel, and sends a line of JSON (``connection_file``, ``cwd``, ``env``) with a
-descriptor for the kernel's standard error. It is answered ``{"pid": ...}``, and ``{"exit": ...}`` when the kernel has ended.
-When a client goes away before that, its kernel is killed.
-"""
+"""The server: one process, one thread, a fork for each request."""
 
 from __future__ import annotations
 
 import array
-import atexit
 import contextlib
 import ctypes
 import gc
-import importlib
 import json
 import os
 import selectors
 import signal
 import socket
 import sys
-import threading
-import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from .preloads import Refused, import_all
+from .takeover import exit_as_python_does, take_on
+
+if TYPE_CHECKING:
+    from .kernel import ForkedApp
 
 _PR_SET_PDEATHSIG = 1
-_FORK_SAFE_THREADS = ("jemalloc_bg_thd",)  # of pyarrow's allocator, which pandas brings; jemalloc minds forks itself
 
 
-def main() -> None:
-    """Import, say so, and serve."""
-    path, *preloads = sys.argv[1:]
+def main(path: str, *preloads: str) -> None:
+    """Import, say so, and serve.
+
+    Args:
+        path: of the socket.
+        preloads: modules to import.
+    """
+    sys.path[:] = [each for each in sys.path if each]  # the folder it was started in is nobody's
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(path)
-    listener.listen(64)
-    report = _import_all(preloads)
-    print(json.dumps(report), flush=True)  # noqa: T201 - the answer to whoever started us
-    if "refused" in report:
-        return
+    listener.listen(128)
+    try:
+        files = import_all(preloads)
+    except Refused as refused:
+        return _report({"refused": refused.module, "why": refused.why})
+    from .kernel import ForkedApp
+
+    app = ForkedApp.instance()
+    app.prepare()
     gc.collect()
     gc.freeze()  # what is here now is shared with every kernel; a collection must not touch, and so copy, it
-    _Server(listener).serve()
+    watched = [each for each in (*sys.path, *files) if os.path.exists(each)]
+    _report({"watched": [*watched, *app.configuration_files]})
+    Server(listener, app).serve()
 
 
-def _import_all(preloads: list[str]) -> dict[str, Any]:
-    """Import what kernels need, and what is declared; a module that leaves threads or CUDA behind is refused."""
-    import ipykernel.debugger  # debugpy, which every kernel imports
-    import ipykernel.kernelapp
-    import ipykernel.zmqshell  # noqa: F401
-
-    files = []
-    for name in preloads:
-        try:
-            module = importlib.import_module(name)
-        except Exception as error:
-            return {"refused": name, "why": f"{type(error).__name__}: {error}"}
-        threads = _threads()
-        if threads:
-            return {"refused": name, "why": f"it starts threads ({', '.join(threads)})"}
-        if any("/dev/nvidia" in _link(fd) for fd in os.listdir("/proc/self/fd")):
-            return {"refused": name, "why": "it opens a GPU"}
-        files.append(getattr(module, "__file__", None) or "")
-    return {"watched": [each for each in (*sys.path, *files) if each and os.path.exists(each)]}
+def _report(report: dict[str, Any]) -> None:
+    """Answer whoever started us."""
+    print(json.dumps(report), flush=True)  # noqa: T201
 
 
-def _threads() -> list[str]:
-    """Names of threads beside the main one, but for those whose library has handlers for a fork."""
-    names = []
-    for task in os.listdir("/proc/self/task"):
-        if int(task) != os.getpid():
-            with open(f"/proc/self/task/{task}/comm", encoding="utf-8") as comm:
-                names.append(comm.read().strip())
-    return [name for name in names if name not in _FORK_SAFE_THREADS]
+class Server:
+    """Forks kernels.
 
+    Args:
+        listener: where clients connect.
+        app: the kernel's first half.
+    """
 
-def _link(descriptor: str) -> str:
-    try:
-        return os.readlink(f"/proc/self/fd/{descriptor}")
-    except OSError:
-        return ""
-
-
-class _Server:
-    def __init__(self, listener: socket.socket) -> None:
+    def __init__(self, listener: socket.socket, app: ForkedApp) -> None:
+        self._app = app
         self._listener = listener
         self._kernels: dict[int, socket.socket] = {}
         self._hung_up: set[socket.socket] = set()
@@ -99,6 +78,7 @@ class _Server:
         self._pid = os.getpid()
 
     def serve(self) -> None:
+        """Go on until the client's process is gone."""
         self._selector.register(sys.stdin.fileno(), selectors.EVENT_READ)
         self._selector.register(self._listener, selectors.EVENT_READ)
         self._selector.register(self._woken, selectors.EVENT_READ)
@@ -150,16 +130,14 @@ class _Server:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != self._pid:  # the server died before we asked to die with it
             os._exit(1)
-        _take_on(request)
-        from ipykernel.kernelapp import IPKernelApp
-
-        sys.argv = ["ipykernel_launcher.py", "-f", request["connection_file"]]
+        take_on(request)
+        sys.argv = ["ipykernel_launcher.py", *request["arguments"]]
         code = 0
         try:
-            IPKernelApp.launch_instance(argv=sys.argv[1:])
+            self._app.launch(request["arguments"])
         except SystemExit as ended:
             code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
-        _exit_as_python_does(code)
+        exit_as_python_does(code)
 
     def _reap(self) -> None:
         with contextlib.suppress(BlockingIOError):
@@ -189,54 +167,6 @@ class _Server:
             _kill_group(pid)
 
 
-def _take_on(request: dict[str, Any]) -> None:
-    """Make this process the run's own: environment, folder, umask, locale, time zone, random numbers, BLAS threads."""
-    import locale
-    import random
-
-    os.environ.clear()
-    os.environ.update(request["env"])
-    os.umask(request["umask"])
-    os.chdir(request["cwd"])
-    time.tzset()
-    with contextlib.suppress(locale.Error):
-        locale.setlocale(locale.LC_CTYPE, "")
-    random.seed()
-    numpy: Any = sys.modules.get("numpy")
-    if numpy is not None:
-        numpy.random.seed()
-    matplotlib: Any = sys.modules.get("matplotlib")
-    if matplotlib is not None and os.environ.get("MPLBACKEND"):
-        matplotlib.rcParams["backend"] = os.environ["MPLBACKEND"]
-    _set_blas_threads()
-
-
-def _exit_as_python_does(code: int) -> None:
-    """End with what the notebook left for its end: threads to wait for, exit handlers, buffered text."""
-    threading._shutdown()  # type: ignore[attr-defined]  # noqa: SLF001 - what the interpreter itself does
-    atexit._run_exitfuncs()  # noqa: SLF001
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(Exception):
-            stream.flush()
-    os._exit(code)
-
-
-def _set_blas_threads() -> None:
-    """OpenBLAS was loaded with one thread, so that the server has none; give it what the run's environment says."""
-    wanted = os.environ.get("OPENBLAS_NUM_THREADS") or os.environ.get("OMP_NUM_THREADS") or ""
-    threads = int(wanted) if wanted.isdigit() else len(os.sched_getaffinity(0))
-    with open("/proc/self/maps", encoding="utf-8", errors="replace") as maps:
-        libraries = {line.split(maxsplit=5)[-1].strip() for line in maps if "openblas" in line}
-    for path in libraries:
-        with contextlib.suppress(OSError):
-            library = ctypes.CDLL(path)
-            for prefix in ("scipy_", ""):
-                for suffix in ("64_", ""):
-                    setter = getattr(library, f"{prefix}openblas_set_num_threads{suffix}", None)
-                    if setter is not None:
-                        setter(threads)
-
-
 def _receive(connection: socket.socket) -> tuple[dict[str, Any], int]:
     """A request, and the descriptor that came with it."""
     connection.settimeout(10)
@@ -262,7 +192,3 @@ def _send(connection: socket.socket, message: dict[str, Any]) -> None:
 def _kill_group(pid: int) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)
-
-
-if __name__ == "__main__":
-    main()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 
@@ -24,6 +24,7 @@ def run_notebook(
     *,
     output: str | os.PathLike[str] | None = None,
     kernel: str | None = None,
+    preload: Sequence[str] | None = None,
     cwd: str | os.PathLike[str] | None = None,
     timeout: float | None = None,
     cell_timeout: float | None = None,
@@ -40,6 +41,8 @@ def run_notebook(
         params: values of its parameters; a DataFrame or any other object may be given too.
         output: path of the executed notebook; None keeps it in ``.nb_dagster/notebooks`` under the current folder.
         kernel: an installed kernel's name; None takes the notebook's own.
+        preload: modules imported before its kernel is forked; None takes those of numpy, pandas and matplotlib that it
+            imports.
         cwd: working directory; None takes the notebook's folder.
         timeout: seconds for the whole run.
         cell_timeout: seconds for each cell.
@@ -62,6 +65,7 @@ def run_notebook(
         parameters=params or {},
         output=output or "",
         kernel=kernel,
+        preload=preload,
         cwd=cwd,
         limits=Limits(timeout, cell_timeout, stall_timeout),
         environment=environment or {},

@@ -25,7 +25,7 @@ from jupyter_client.kernelspec import KernelSpecManager
 
 from nb_dagster.direct import run_notebook
 from nb_dagster.errors import RunRefused
-from nb_dagster.kernel import fork_client
+from nb_dagster.kernel import fork_servers
 from nb_dagster.notebook.document import NotebookDocument
 from nb_dagster.runner.background import settle
 from nb_dagster.runner.result import NotebookResult
@@ -159,20 +159,20 @@ def mark() -> Iterator[str]:
 def fork_server() -> Iterator[None]:
     """A fork server that is ready before any case."""
     python = sys.executable
-    fork_client.FORK_SERVERS.warm(python, ())
+    fork_servers.FORK_SERVERS.expect(python, ())
     deadline = time.monotonic() + 60
-    while fork_client.FORK_SERVERS.find(python, ()) is None:
+    while fork_servers.FORK_SERVERS.find(python, ()) is None:
         assert time.monotonic() < deadline
         time.sleep(0.05)
     yield
-    fork_client.FORK_SERVERS.close()
+    fork_servers.FORK_SERVERS.close()
 
 
 @pytest.fixture(params=["spawned", "forked"])
 def launch(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """How Python kernels start: in both ways a case ends the same."""
     if request.param == "spawned":
-        monkeypatch.setenv(fork_client.SWITCH, "off")
+        monkeypatch.setenv(fork_servers.SWITCH, "off")
     else:
         request.getfixturevalue("fork_server")
         monkeypatch.setattr(NotebookDocument, "preload", ())  # one server for all

@@ -6,11 +6,13 @@ subprocesses, as under Dagster's multiprocess executor.
 """
 
 import contextlib
+import copy
 import os
 import signal
 import subprocess
 import sys
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -29,8 +31,11 @@ from dagster._core.executor.step_delegating import (
 )
 
 from nb_dagster.definitions.here import Follower, follow
-from nb_dagster.definitions.workflow import NOTEBOOK_TAG
+from nb_dagster.definitions.workflow import KERNEL_TAG, NOTEBOOK_TAG, PRELOAD_TAG
+from nb_dagster.errors import RunRefused
 from nb_dagster.executors.logs import ThreadLogs
+from nb_dagster.kernel.fork_servers import FORK_SERVERS
+from nb_dagster.kernel.specs import find_kernel, forkable_python
 
 _POLL_SECONDS = 0.05
 _HEALTH_SECONDS = 2
@@ -140,6 +145,8 @@ class NotebookStepHandler(StepHandler):
 
     def launch_step(self, step_handler_context: StepHandlerContext) -> Iterator[DagsterEvent]:
         """Start a step."""
+        if not self._steps:
+            _expect_kernels(step_handler_context)
         key = _key(step_handler_context)
         step: ThreadStep | ProcessStep
         if NOTEBOOK_TAG in step_handler_context.step_tags[key]:
@@ -148,12 +155,8 @@ class NotebookStepHandler(StepHandler):
         else:
             step = ProcessStep(step_handler_context)
         self._steps[key] = step
-        where = "a thread" if isinstance(step, ThreadStep) else "a process of its own"
-        context: Any = step_handler_context.get_step_context(key)
-        yield DagsterEvent.step_worker_starting(context, message=f"step {key} runs in {where}", metadata={})
         step.start()
-        if isinstance(step, ThreadStep):  # a process says so itself; this ends the mark on the Gantt chart
-            DagsterEvent.step_worker_started(context.log, context.job_name, f"step {key} started", {}, key)
+        return iter(())
 
     def check_step_health(self, step_handler_context: StepHandlerContext) -> CheckStepHealthResult:
         """Whether a step is still going, or has said how it ended."""
@@ -178,13 +181,25 @@ class NotebookStepHandler(StepHandler):
     def _shared_instance(self, context: StepHandlerContext) -> dg.DagsterInstance:
         """One instance for all threads, whose compute logs are per thread."""
         if self._instance is None:
-            instance: Any = dg.DagsterInstance.from_ref(context.instance.get_ref())
+            instance: Any = copy.copy(context.instance)  # another from its ref would check its database for 0.3 s
             instance._compute_log_manager = ThreadLogs(context.instance.compute_log_manager)  # noqa: SLF001
             # Each step would configure logging anew, which takes logging's locks in an order that meets ours.
             handlers = instance.get_yaml_python_handlers()
             instance.get_yaml_python_handlers = lambda: handlers
             self._instance = instance
         return self._instance
+
+
+def _expect_kernels(context: StepHandlerContext) -> None:
+    """Have fork servers started for the run's kernels, where it has more than one of a kind."""
+    plan = context._plan_context.execution_plan  # noqa: SLF001 - its public way makes another plan
+    tags = [plan.get_step_by_key(key).tags or {} for key in plan.step_keys_to_execute]
+    kinds = Counter((each[KERNEL_TAG], each[PRELOAD_TAG]) for each in tags if NOTEBOOK_TAG in each)
+    for (kernel, preload), count in kinds.items():
+        with contextlib.suppress(RunRefused):  # the steps say so themselves
+            python = forkable_python(find_kernel(kernel, ""))
+            if python is not None and count > 1:
+                FORK_SERVERS.expect(python, [each for each in preload.split(",") if each])
 
 
 def _key(context: StepHandlerContext) -> str:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-from pathlib import Path
 
 import psutil
 
-MARK_VARIABLE = "NB_DAGSTER_KERNEL"
-"""Set to something unique for each kernel; what it starts inherits it, wherever it goes."""
+from nb_dagster.kernel.watchdog import marked
+
 _ROUNDS = 3  # a process may start another while it is being looked for
 
 
@@ -24,7 +23,7 @@ class Family:
 
     def __init__(self, pid: int, mark: str) -> None:
         self._pid = pid
-        self._mark = f"{MARK_VARIABLE}={mark}".encode()
+        self._mark = mark
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to all of them."""
@@ -49,10 +48,9 @@ class Family:
     def _strays(self) -> list[psutil.Process]:
         """Processes with the kernel's mark, whoever their parent is; only where the system has ``/proc``."""
         found = []
-        for entry in Path("/proc").glob("[0-9]*/environ") if os.path.isdir("/proc/self") else ():
-            with contextlib.suppress(OSError, psutil.NoSuchProcess):  # another user's, or gone
-                if self._mark in entry.read_bytes().split(b"\0"):
-                    process = psutil.Process(int(entry.parent.name))
-                    if process.status() != psutil.STATUS_ZOMBIE:
-                        found.append(process)
+        for pid in marked({self._mark}) if os.path.isdir("/proc/self") else ():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process = psutil.Process(pid)
+                if process.status() != psutil.STATUS_ZOMBIE:
+                    found.append(process)
         return found

@@ -1,30 +1,29 @@
-"""Kernels forked from a warm process: the fork servers of this process, and the kernels they made."""
+"""A running fork server: how it is started, and how kernels are asked of it."""
 
 from __future__ import annotations
 
 import array
-import atexit
 import contextlib
 import json
-import logging
 import os
 import select
 import signal
 import socket
 import subprocess
-import sys
-import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nb_dagster.kernel.folders import private_folder
+from nb_dagster.kernel.forked import ForkedProcess
 
-SWITCH = "NB_DAGSTER_FORK_SERVER"
-"""Set to ``off``, kernels are always spawned."""
 _START_SECONDS = 60.0
 _REPLY_SECONDS = 10.0
-_PASSED = ("PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "VIRTUAL_ENV")
+_PASSED = ("PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "VIRTUAL_ENV")
+_PASSED_PREFIXES = ("IPYTHON", "JUPYTER_")
+_READ_AT_START = ("PYTHON", "LD_", "MALLOC_", "GLIBC_")
+_LOCALE = ("LC_ALL", "LC_CTYPE", "LANG")
+_MARK_ROOM = 255
 _PROGRAM = Path(__file__).parent / "fork_server" / "__init__.py"
 _LOAD = """\
 import importlib.util, sys
@@ -33,115 +32,105 @@ sys.modules[spec.name] = importlib.util.module_from_spec(spec)
 from nb_dagster_fork_server.server import main
 main(*sys.argv[2:])
 """  # by path, as a package of its own: the kernels' interpreter need not have nb_dagster, nor find our files in its path
-_log = logging.getLogger("nb_dagster")
 
 
 class ForkFailed(Exception):
     """No kernel could be forked; the caller spawns one instead."""
 
 
-class ForkedProcess:
-    """A forked kernel, as far as jupyter_client needs a ``subprocess.Popen``.
+class PreloadRefused(ForkFailed):
+    """A module cannot be imported before a fork."""
 
-    It is the fork server's child; how it ended comes over the connection that it was asked for with.
+    def __init__(self, module: str, why: str) -> None:
+        super().__init__(f"{module} is not preloaded: {why}")
+        self.module = module
+
+
+@dataclass(frozen=True)
+class ForkServer:
+    """A fork server that has said that it is ready.
+
+    Attributes:
+        folder: its private folder, with its socket.
+        pid: its process.
+        watched: files and folders that decide what it imported, with the times of their last change.
+        process: the process, where it is a child of this one.
     """
 
-    stdin = stdout = stderr = None
+    folder: Path
+    pid: int
+    watched: Mapping[str, int | None]
+    process: subprocess.Popen[bytes] | None = None
 
-    def __init__(self, pid: int, connection: socket.socket) -> None:
-        self.pid = pid
-        self.returncode: int | None = None
-        self._connection = connection
-        self._received = b""
+    @classmethod
+    def start(
+        cls,
+        folder: Path,
+        python: str,
+        preload: Sequence[str],
+        idle: float,
+        *,
+        shared: bool = False,
+        environment: Mapping[str, str] | None = None,
+    ) -> ForkServer:
+        """Start one, and wait until it has imported everything.
 
-    def poll(self) -> int | None:
-        """The exit code, negative for a signal; None while it runs."""
-        return self._wait(0)
-
-    def wait(self, timeout: float | None = None) -> int:
-        """Wait for its end.
+        Args:
+            folder: a private folder for its socket and its log.
+            python: the interpreter of its kernels.
+            preload: modules that it imports.
+            idle: seconds without any kernel after which it ends by itself.
+            shared: whether it outlives this process.
+            environment: what its kernels will start with, of which it gets what it must; None takes this process's.
 
         Raises:
-            subprocess.TimeoutExpired: it goes on.
+            PreloadRefused: a module cannot be imported before a fork.
+            ForkFailed: it did not come up.
         """
-        code = self._wait(timeout)
-        if code is None:
-            raise subprocess.TimeoutExpired("kernel", timeout or 0)
-        return code
+        from nb_dagster.kernel.watchdog import MARK_VARIABLE
 
-    def send_signal(self, number: int) -> None:
-        """Send it a signal, if it is still there."""
-        if self.poll() is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self.pid, number)
-
-    def terminate(self) -> None:
-        """SIGTERM."""
-        self.send_signal(signal.SIGTERM)
-
-    def kill(self) -> None:
-        """SIGKILL."""
-        self.send_signal(signal.SIGKILL)
-
-    def _wait(self, timeout: float | None) -> int | None:
-        while self.returncode is None:
-            readable, _, _ = select.select([self._connection], [], [], timeout)
-            if not readable:
-                return None
-            received = self._connection.recv(4096)
-            self._received += received
-            if not received:  # the server is gone, and its kernels with it
-                self._end(-signal.SIGKILL)
-            elif self._received.endswith(b"\n"):
-                self._end(int(json.loads(self._received)["exit"]))
-        return self.returncode
-
-    def _end(self, code: int) -> None:
-        self.returncode = code
-        self._connection.close()
-
-
-class ForkServer:
-    """A running fork server.
-
-    Args:
-        python: the interpreter of its kernels.
-        preload: modules that it imports.
-
-    Raises:
-        ForkFailed: it did not come up.
-    """
-
-    def __init__(self, python: str, preload: Sequence[str]) -> None:
-        self._stack = contextlib.ExitStack()
-        folder = self._stack.enter_context(private_folder())
-        self._socket = str(folder / "fork.sock")
-        environment = {name: os.environ[name] for name in _PASSED if name in os.environ}
-        environment |= {name: value for name, value in os.environ.items() if name.startswith("PYTHON")}
-        environment |= {"OPENBLAS_NUM_THREADS": "1", "MPLBACKEND": "module://matplotlib_inline.backend_inline"}
+        passed = {
+            name: value
+            for name, value in (os.environ if environment is None else environment).items()
+            if name in (*_PASSED, *_LOCALE) or name.startswith((*_PASSED_PREFIXES, *_READ_AT_START))
+        }
+        passed[MARK_VARIABLE] = "-" * _MARK_ROOM  # a kernel writes its own there, for the system to show
+        passed |= {"OPENBLAS_NUM_THREADS": "1", "MPLBACKEND": "module://matplotlib_inline.backend_inline"}
         with open(folder / "server.log", "wb") as log:
-            self._process = subprocess.Popen(
-                [python, "-c", _LOAD, str(_PROGRAM), self._socket, *preload],
-                stdin=subprocess.PIPE,
+            process = subprocess.Popen(
+                [python, "-c", _LOAD, str(_PROGRAM), str(folder / "fork.sock"), str(idle), *preload],
+                stdin=subprocess.DEVNULL if shared else subprocess.PIPE,  # a pipe's end is its owner's
                 stdout=subprocess.PIPE,
                 stderr=log,
-                env=environment,
+                env=passed,
                 cwd=folder,
                 start_new_session=True,
             )
-        report = self._read_report()
+        report = _read_report(process)
         if report is None or "refused" in report:
-            last = (folder / "server.log").read_text(errors="replace").strip().splitlines()[-1:]
-            self.close()
+            _end(process)
             if report is not None:
                 raise PreloadRefused(report["refused"], report["why"])
+            last = (folder / "server.log").read_text(errors="replace").strip().splitlines()[-1:]
             raise ForkFailed(f"the fork server did not start ({' '.join(last) or 'no reason given'})")
-        self._watched = {path: _mtime(path) for path in report["watched"]}
+        watched = {path: _mtime(path) for path in report["watched"]}
+        return cls(folder, process.pid, watched, process)
 
     @property
-    def is_usable(self) -> bool:
-        """Whether it runs, and what it imported is still what is on disk."""
-        return self._process.poll() is None and all(_mtime(path) == seen for path, seen in self._watched.items())
+    def is_fresh(self) -> bool:
+        """Whether what it imported is still what is on disk."""
+        return all(_mtime(path) == seen for path, seen in self.watched.items())
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it can be asked."""
+        if self.process is not None:
+            return self.process.poll() is None
+        try:
+            self._connect().close()
+        except OSError:
+            return False
+        return True
 
     def fork(self, arguments: Sequence[str], cwd: str, environment: Mapping[str, str], output: int) -> ForkedProcess:
         """Fork a kernel.
@@ -155,13 +144,12 @@ class ForkServer:
         Raises:
             ForkFailed: the server did not answer.
         """
-        mask = os.umask(0o022)
-        os.umask(mask)
-        request = {"arguments": list(arguments), "cwd": cwd, "env": dict(environment), "umask": mask}
-        connection = socket.socket(socket.AF_UNIX)
-        connection.settimeout(_REPLY_SECONDS)
+        request = {"arguments": list(arguments), "cwd": cwd, "env": dict(environment), **_inherited()}
         try:
-            connection.connect(self._socket)
+            connection = self._connect()
+        except OSError as error:
+            raise ForkFailed(f"the fork server is gone ({error})") from None
+        try:
             data = json.dumps(request).encode() + b"\n"
             rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [output]))]
             sent = connection.sendmsg([data], rights)
@@ -173,109 +161,77 @@ class ForkServer:
         connection.settimeout(None)
         return ForkedProcess(pid, connection)
 
+    def retire(self) -> None:
+        """Tell it to end with its last kernel."""
+        with contextlib.suppress(ProcessLookupError):
+            if self.process is not None:
+                self.process.send_signal(signal.SIGTERM)
+            else:
+                os.kill(self.pid, signal.SIGTERM)
+
     def close(self) -> None:
-        """End it, and its kernels."""
-        for stream in (self._process.stdin, self._process.stdout):
-            if stream is not None:
-                stream.close()
+        """End it, and its kernels, where it is a child of this process."""
+        if self.process is not None:
+            _end(self.process)
+
+    def _connect(self) -> socket.socket:
+        connection = socket.socket(socket.AF_UNIX)
+        connection.settimeout(_REPLY_SECONDS)
         try:
-            self._process.wait(2)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._stack.close()
-
-    def _read_report(self) -> dict[str, Any] | None:
-        assert self._process.stdout is not None  # noqa: S101 - it was asked for above
-        readable, _, _ = select.select([self._process.stdout], [], [], _START_SECONDS)
-        line = self._process.stdout.readline() if readable else b""
-        try:
-            report: dict[str, Any] = json.loads(line)
-        except ValueError:
-            return None
-        return report
+            connection.connect(str(self.folder / "fork.sock"))
+        except OSError:
+            connection.close()
+            raise
+        return connection
 
 
-class PreloadRefused(ForkFailed):
-    """A module cannot be imported before a fork."""
+def read_at_start(environment: Mapping[str, str] | None = None) -> tuple[str, ...]:
+    """What of an environment is read once, by a process that starts: a fork has that of its server.
 
-    def __init__(self, module: str, why: str) -> None:
-        super().__init__(f"{module} is not preloaded: {why}")
-        self.module = module
-
-
-class ForkServers:
-    """The fork servers of this process, one for each interpreter and set of preloads.
-
-    A process that starts one kernel never starts a server: that costs more than it saves. The second kernel of a kind
-    starts one beside its own spawn, and those after it are forked.
+    Args:
+        environment: all variables; None takes this process's.
     """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._starts: dict[tuple[str, ...], int] = {}
-        self._servers: dict[tuple[str, ...], ForkServer | None] = {}
-        self._retired: list[ForkServer] = []
-        self._refused: set[str] = set()
-
-    def find(self, python: str, preload: Sequence[str]) -> ForkServer | None:
-        """A server that is ready; None where there is none yet, or never will be."""
-        if not _is_possible():
-            return None
-        key = self._key(python, preload)
-        with self._lock:
-            self._starts[key] = self._starts.get(key, 0) + 1
-            server = self._servers.get(key)
-            if server is not None and server.is_usable:
-                return server
-            if server is not None:  # an install changed what it imported, or it died; its kernels go on with it
-                self._retired.append(self._servers.pop(key) or server)
-            if key not in self._servers and self._starts[key] > 1:
-                self._start(python, key)
-            return None
-
-    def warm(self, python: str, preload: Sequence[str]) -> None:
-        """Start a server now, because many kernels are to come."""
-        key = self._key(python, preload)
-        with self._lock:
-            if _is_possible() and key not in self._servers:
-                self._start(python, key)
-
-    def close(self) -> None:
-        """End all servers, and their kernels."""
-        with self._lock:
-            servers = [*self._retired, *(server for server in self._servers.values() if server is not None)]
-            self._servers, self._retired = {}, []
-        for server in servers:
-            server.close()
-
-    def _key(self, python: str, preload: Sequence[str]) -> tuple[str, ...]:
-        return (python, *sorted(set(preload) - self._refused))
-
-    def _start(self, python: str, key: tuple[str, ...]) -> None:
-        self._servers[key] = None  # one is coming
-        threading.Thread(target=self._start_now, args=(python, key), name="nb_dagster fork server", daemon=True).start()
-
-    def _start_now(self, python: str, key: tuple[str, ...]) -> None:
-        try:
-            server = ForkServer(python, key[1:])
-        except PreloadRefused as refused:
-            _log.warning("%s", refused)
-            with self._lock:
-                self._refused.add(refused.module)
-            return
-        except (ForkFailed, OSError) as failed:
-            _log.warning("kernels are spawned, not forked: %s", failed)
-            return
-        with self._lock:
-            self._servers[key] = server
+    variables = os.environ if environment is None else environment
+    locale = next(filter(None, map(variables.get, _LOCALE)), "")
+    return (locale, *sorted(f"{name}={variables[name]}" for name in variables if name.startswith(_READ_AT_START)))
 
 
-FORK_SERVERS = ForkServers()
+def plain_name(python: str) -> str:
+    """One name for an interpreter that has several: ``bin/python3.11`` is ``bin/python``."""
+    plain = Path(python).with_name("python")
+    return str(plain) if plain.exists() and os.path.exists(python) and plain.samefile(python) else python
 
 
-def _is_possible() -> bool:
-    return sys.platform == "linux" and os.environ.get(SWITCH, "").lower() not in ("off", "0", "no", "false")
+def _inherited() -> dict[str, Any]:
+    """What a child process would inherit from this one, and a forked kernel must be told."""
+    import resource  # Linux, as forking is
+
+    mask = os.umask(0o022)
+    os.umask(mask)
+    limits = {name: resource.getrlimit(getattr(resource, name)) for name in dir(resource) if name.startswith("RLIMIT_")}
+    nice = os.getpriority(os.PRIO_PROCESS, 0)
+    return {"umask": mask, "limits": limits, "cpus": sorted(os.sched_getaffinity(0)), "nice": nice}
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    for stream in (process.stdin, process.stdout):
+        if stream is not None:
+            stream.close()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(2)
+    process.kill()
+    process.wait()
+
+
+def _read_report(process: subprocess.Popen[bytes]) -> dict[str, Any] | None:
+    assert process.stdout is not None  # noqa: S101 - it was asked for above
+    readable, _, _ = select.select([process.stdout], [], [], _START_SECONDS)
+    line = process.stdout.readline() if readable else b""
+    try:
+        report: dict[str, Any] = json.loads(line)
+    except ValueError:
+        return None
+    return report
 
 
 def _mtime(path: str) -> int | None:
@@ -293,13 +249,3 @@ def _read_line(connection: socket.socket) -> bytes:
             raise ValueError("it hung up")
         line += received
     return line
-
-
-def _forget_servers() -> None:
-    global FORK_SERVERS  # noqa: PLW0603 - they are the parent's
-    FORK_SERVERS = ForkServers()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_servers)
-atexit.register(lambda: FORK_SERVERS.close())  # noqa: PLW0108 - those there are then

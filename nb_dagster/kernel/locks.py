@@ -16,3 +16,10 @@ def try_lock(descriptor: int) -> bool:
     except OSError:
         return False
     return True
+
+
+def lock(descriptor: int) -> None:
+    """Lock an open file for this process; waits while another holds it. Only where the system has such locks."""
+    import fcntl
+
+    fcntl.flock(descriptor, fcntl.LOCK_EX)

@@ -30,7 +30,7 @@ async def receive(channel: AsyncZMQSocketChannel) -> dict[str, Any]:
     session = channel.session
     if session.auth is not None and not hmac.compare_digest(signature, session.sign(parts)):
         raise ValueError("a message is not signed with the kernel's key")
-    header, parent, metadata, content = map(json.loads, parts)
+    header, parent, metadata, content = (json.loads(part.decode(errors="replace")) for part in parts)
     if not str(header.get("version", "")).startswith(_PROTOCOL):  # an old kernel's: jupyter_client translates it
         message: dict[str, Any] = session.deserialize(frames[start:])
         return message

@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from nb_dagster.kernel.family import MARK_VARIABLE, Family
+from nb_dagster.kernel.family import Family
 from nb_dagster.kernel.folders import private_folder
+from nb_dagster.kernel.memory import Memory, in_words
+from nb_dagster.kernel.watchdog import MARK_VARIABLE, WATCHDOG
 
 if TYPE_CHECKING:
     from jupyter_client.asynchronous.client import AsyncKernelClient
@@ -45,6 +47,7 @@ class Kernel:
     Attributes:
         client: its Jupyter client, channels open.
         folder: its private folder.
+        memory: its memory, as far as somebody looked.
     """
 
     def __init__(self, manager: AsyncKernelManager, folder: Path) -> None:
@@ -53,6 +56,7 @@ class Kernel:
         self.client: AsyncKernelClient = manager.client()
         self._died: asyncio.Task[None] | None = None
         self._family = Family(self.process.pid, str(folder))
+        self.memory = Memory(self.process.pid)
 
     @property
     def process(self) -> subprocess.Popen[bytes]:
@@ -83,8 +87,13 @@ class Kernel:
             name = signal.Signals(-code).name
         except ValueError:
             name = f"signal {-code}"
-        hint = " (as the out-of-memory killer does)" if name == "SIGKILL" else ""
+        if name == "SIGKILL" and self.memory.killed_by_system():
+            return f"the kernel ran out of memory, and the system killed it{self._peak()}"
+        hint = f" (as the out-of-memory killer does){self._peak()}" if name == "SIGKILL" else ""
         return f"the kernel was killed by {name}{hint}{self._last_words()}"
+
+    def _peak(self) -> str:
+        return f"; it had {in_words(self.memory.peak)} at most" if self.memory.peak else ""
 
     def _exit_code(self) -> int | None:
         """The exit code of a process that has ended, which may take a moment to arrive."""
@@ -140,7 +149,7 @@ async def open_kernel(
     Raises:
         KernelDied: it ended, or did not answer, before its first cell.
     """
-    with private_folder() as folder:
+    with private_folder() as folder, WATCHDOG.over(str(folder)):
         manager = _manager(name, folder, preload)
         environment = {**environment, MARK_VARIABLE: str(folder)}
         try:
@@ -152,6 +161,10 @@ async def open_kernel(
                     stderr=log,
                     extra_arguments=[_NO_HISTORY] if manager.ipykernel else [],
                 )
+        except asyncio.CancelledError:
+            if manager.provisioner is not None and manager.provisioner.has_process:
+                await Kernel(manager, folder).close()
+            raise
         except Exception as error:
             raise KernelDied(f"the kernel {name!r} could not be started ({type(error).__name__}: {error})") from None
         kernel = Kernel(manager, folder)

@@ -10,9 +10,11 @@ from typing import Any
 from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 
-from nb_dagster.kernel import fork_client
+from nb_dagster.kernel import fork_servers
+from nb_dagster.kernel.fork_client import ForkFailed
+from nb_dagster.kernel.forked import ForkedProcess
+from nb_dagster.kernel.specs import LAUNCHER
 
-_LAUNCHER = "ipykernel_launcher"
 _log = logging.getLogger("nb_dagster")
 
 
@@ -31,10 +33,10 @@ class ForkProvisioner(LocalProvisioner):
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:
         """Fork the kernel, or spawn it: any trouble is one line in the log, never a failed run."""
-        if _LAUNCHER in cmd:
+        if LAUNCHER in cmd:
             try:
                 process = await asyncio.to_thread(self._fork, cmd, kwargs)
-            except fork_client.ForkFailed as failed:
+            except ForkFailed as failed:
                 _log.warning("a kernel is spawned, not forked: %s", failed)
                 process = None
             if process is not None:
@@ -43,15 +45,15 @@ class ForkProvisioner(LocalProvisioner):
                 return self.connection_info
         return await super().launch_kernel(cmd, **kwargs)
 
-    def _fork(self, cmd: list[str], kwargs: dict[str, Any]) -> fork_client.ForkedProcess | None:
-        server = fork_client.FORK_SERVERS.find(cmd[0], self.preload)
+    def _fork(self, cmd: list[str], kwargs: dict[str, Any]) -> ForkedProcess | None:
+        environment = kwargs.get("env") or dict(os.environ)
+        server = fork_servers.FORK_SERVERS.find(cmd[0], self.preload, environment)
         if server is None:
             return None
         output: Any = kwargs.get("stderr")
         descriptor = output.fileno() if hasattr(output, "fileno") else os.open(os.devnull, os.O_WRONLY)
         try:
-            environment = kwargs.get("env") or dict(os.environ)
-            arguments = cmd[cmd.index(_LAUNCHER) + 1 :]
+            arguments = cmd[cmd.index(LAUNCHER) + 1 :]
             return server.fork(arguments, kwargs.get("cwd") or os.getcwd(), environment, descriptor)
         finally:
             if not hasattr(output, "fileno"):

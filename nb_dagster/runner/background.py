@@ -11,7 +11,6 @@ import concurrent.futures
 import os
 import queue
 import threading
-import time
 from collections.abc import Iterator
 
 from nb_dagster.runner.events import Event, Finished
@@ -54,13 +53,24 @@ class BackgroundRun:
 
     def events(self) -> Iterator[Event]:
         """Its events until ``Finished``; asked again, those that are left."""
-        while not self._ended:
-            event = self._queue.get()
-            if event is None:
-                self._ended = True
-                self._result.result()  # raises what broke the run
-                return
-            yield event
+        return iter(self.next_event, None)
+
+    def next_event(self, timeout: float | None = None) -> Event | None:
+        """Its next event; None when ``Finished`` was the last one.
+
+        Args:
+            timeout: seconds to wait for it.
+
+        Raises:
+            queue.Empty: nothing happened for so long.
+        """
+        if self._ended:
+            return None
+        event = self._queue.get(timeout=timeout)
+        if event is None:
+            self._ended = True
+            self._result.result()  # raises what broke the run
+        return event
 
     @property
     def has_result(self) -> bool:
@@ -111,6 +121,7 @@ def _forget_loop() -> None:
 
 if hasattr(os, "register_at_fork"):  # a forked child has our module, but not our thread
     os.register_at_fork(after_in_child=_forget_loop)
+
 
 def settle(timeout: float = 10.0) -> None:
     """Wait until the kernels of all runs that are over have ended.

@@ -12,9 +12,11 @@ from nbclient.exceptions import CellExecutionComplete
 from nbformat import NotebookNode
 
 from nb_dagster.kernel.messages import receive
+from nb_dagster.runner.output_meter import OutputMeter
 from nb_dagster.runner.streams import StreamText
 
 OnMessage = Callable[[int, dict[str, Any]], None]
+OnCut = Callable[[int, str], None]
 _IDLE_AFTER_REPLY = 4.0  # seconds, as nbclient has it
 _OUTPUTS: dict[str, dict[str, Callable[[], Any]]] = {
     "stream": {"name": lambda: "stdout", "text": str},
@@ -32,23 +34,34 @@ class CellClient(NotebookClient):
         notebook: outputs are written into its cells.
         client: the connected kernel; None to replay messages without one.
         on_message: called with the cell's index and the message, after its output is in the cell.
+        meter: counts outputs, and says which are too much.
+        on_cut: called with the cell's index and what to say, where output is cut.
     """
 
-    def __init__(self, notebook: NotebookNode, client: AsyncKernelClient | None, on_message: OnMessage) -> None:
+    def __init__(
+        self,
+        notebook: NotebookNode,
+        client: AsyncKernelClient | None,
+        on_message: OnMessage,
+        *,
+        meter: OutputMeter | None = None,
+        on_cut: OnCut = lambda *_: None,
+    ) -> None:
         # nbclient's own coalescing takes time quadratic in the length of a line, and moves text across displays.
         super().__init__(notebook, allow_errors=True, record_timing=False, coalesce_streams=False)
         self.kc = client
         self.clear_before_next_output = False  # nbclient sets it with each cell it runs; a replay runs none
         self._on_message = on_message
+        self._meter, self._on_cut = meter or OutputMeter(), on_cut
         self._stream: StreamText | None = None
 
     async def run_cell(self, index: int) -> dict[str, Any]:
         """Run one cell to its end; returns the content of the kernel's reply."""
-        assert self.kc is not None  # noqa: S101 - it runs on a kernel
         cell = self.nb.cells[index]
         cell.outputs = []
+        self._meter.start_cell()
         self.clear_before_next_output = False
-        request = self.kc.execute(cell.source, stop_on_error=False)
+        request = self._kernel.execute(cell.source, stop_on_error=False)
         outputs = asyncio.ensure_future(self._take_outputs(request, cell, index))
         try:
             reply = await self._reply_to(request)
@@ -63,7 +76,7 @@ class CellClient(NotebookClient):
     async def _take_outputs(self, request: str, cell: NotebookNode, index: int) -> None:
         """Take everything that the kernel shows for a request, until it says that it is idle."""
         while True:
-            message = await receive(self.kc.iopub_channel)
+            message = await receive(self._kernel.iopub_channel)
             if message["parent_header"].get("msg_id") == request:
                 try:
                     self.process_message(message, cell, index)
@@ -72,9 +85,15 @@ class CellClient(NotebookClient):
 
     async def _reply_to(self, request: str) -> dict[str, Any]:
         while True:
-            message = await receive(self.kc.shell_channel)
+            message = await receive(self._kernel.shell_channel)
             if message["parent_header"].get("msg_id") == request:
-                return message["content"]
+                content: dict[str, Any] = message["content"]
+                return content
+
+    @property
+    def _kernel(self) -> Any:
+        assert self.kc is not None, "cells run on a kernel; only a replay has none"  # noqa: S101 - an invariant of ours
+        return self.kc
 
     def settle(self) -> None:
         """Write text that is still in pieces into its cell."""
@@ -83,11 +102,27 @@ class CellClient(NotebookClient):
             self._stream = None
 
     def process_message(self, msg: dict[str, Any], cell: NotebookNode, cell_index: int) -> NotebookNode | None:
-        """Take a message's output into the cell, and tell of it."""
+        """Take a message's output into the cell, as far as there is room, and tell of it."""
+        if self._meter.takes(msg) or self._makes_room(cell, msg):
+            kept = msg
+        elif self._meter.is_cut:
+            return None
+        else:
+            kept, mark = self._meter.cut(msg)
+            self._on_cut(cell_index, mark)
         try:
-            return super().process_message(msg, cell, cell_index)
+            return super().process_message(kept, cell, cell_index)
         finally:
-            self._on_message(cell_index, msg)
+            self._on_message(cell_index, kept)
+
+    def _makes_room(self, cell: NotebookNode, msg: dict[str, Any]) -> bool:
+        """Whether there is room after all: what was cleared, or overwritten by a progress bar, does not count."""
+        if self._meter.is_cut:
+            return False
+        if self._stream is not None:
+            self._stream.settle()
+        self._meter.recount(cell.outputs)
+        return self._meter.takes(msg, overwritten=True)
 
     def output(
         self, outs: list[NotebookNode], msg: dict[str, Any], display_id: str | None, cell_index: int
@@ -132,4 +167,4 @@ def _output_of(kind: str, content: dict[str, Any]) -> NotebookNode:
     values = {name: content.get(name) or default() for name, default in _OUTPUTS[kind].items()}
     if kind == "execute_result":
         values["execution_count"] = content.get("execution_count")
-    return NotebookNode(output_type=kind, **values)
+    return NotebookNode(output_type=kind, **values)  # type: ignore[no-untyped-call]

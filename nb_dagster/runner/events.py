@@ -106,6 +106,23 @@ class Warned:
 
 
 @dataclass(frozen=True)
+class Usage:
+    """The run goes on: what it takes. Told ever more rarely, at most once a minute in the end.
+
+    Attributes:
+        at: seconds since the epoch.
+        elapsed_s: seconds since the run started.
+        memory: bytes of the kernel and its children now.
+        peak_memory: bytes at most.
+    """
+
+    at: float
+    elapsed_s: float
+    memory: int
+    peak_memory: int
+
+
+@dataclass(frozen=True)
 class Finished:
     """The run is over, its executed notebook is written. A kernel that is well may take a moment more for its exit handlers."""
 
@@ -113,4 +130,4 @@ class Finished:
     result: NotebookResult
 
 
-Event: TypeAlias = Started | CellStarted | CellFinished | Stream | Display | Recorded | Warned | Finished
+Event: TypeAlias = Started | CellStarted | CellFinished | Stream | Display | Recorded | Warned | Usage | Finished

@@ -18,11 +18,14 @@ from nb_dagster.runner.executed import mark_cell, mark_run, new_notebook, write_
 from nb_dagster.runner.failure import first_line, read_error
 from nb_dagster.runner.handover import hand_over
 from nb_dagster.runner.journal import Journal
+from nb_dagster.runner.output_meter import OutputMeter
 from nb_dagster.runner.prepared import Prepared
 from nb_dagster.runner.result import CellError, CellResult, CellStatus, NotebookResult
 from nb_dagster.runner.watch import Watch
 
 _DRAIN_AFTER_DEATH = 0.1  # seconds for what a dead kernel had still sent
+_LOOK_EVERY = 0.5  # seconds between looks at the kernel's memory
+_FIRST_USAGE, _LAST_USAGE = 5.0, 60.0  # seconds between two events that tell of it: at first, and in the end
 _SKIP_TAG = "skip-execution"
 
 
@@ -43,6 +46,7 @@ class Execution:
         self._started = time.time()
         self._cells: dict[int, CellResult] = {}
         self._error: CellError | None = None
+        self._peak_memory = 0
         self._journal: Journal
         self._output: Path
         self._files: Path
@@ -84,10 +88,22 @@ class Execution:
         prepared = self._prepared
         try:
             environment, setup = stack.enter_context(hand_over(prepared, self._files))
-            opened = open_kernel(prepared.kernel, prepared.cwd, environment, prepared.document.preload, setup)
-            kernel = await stack.enter_async_context(opened)
+            opened = open_kernel(prepared.kernel, prepared.cwd, environment, prepared.preload, setup)
+            opening = asyncio.ensure_future(stack.enter_async_context(opened))
+            try:
+                kernel: Kernel = await self._watch.opened(opening)
+            except Stopped as stopped:
+                opening.cancel()
+                await asyncio.wait({opening})
+                return Ending(stopped.ending.status, f"{stopped.ending.reason}, while the kernel was starting")
             self._emit_started()
-            ending = await self._run_cells(kernel)
+            measuring = asyncio.create_task(self._measure(kernel))
+            try:
+                ending = await self._run_cells(kernel)
+            finally:
+                measuring.cancel()
+                kernel.memory.look()
+                self._peak_memory = kernel.memory.peak
         except KernelDied as died:
             return Ending("killed", str(died))
         if ending.kernel_is_well:
@@ -96,8 +112,22 @@ class Execution:
             stack.push_async_callback(kernel.terminate)
         return ending
 
+    async def _measure(self, kernel: Kernel) -> None:
+        """Look at the kernel's memory, and tell of it ever more rarely."""
+        due, pause = self._started + _FIRST_USAGE, _FIRST_USAGE
+        while True:
+            await asyncio.sleep(_LOOK_EVERY)
+            kernel.memory.look()
+            now = time.time()
+            if now >= due:
+                self._emit(events.Usage(now, now - self._started, kernel.memory.now, kernel.memory.peak))
+                pause = min(_LAST_USAGE, 2 * pause)
+                due = now + pause
+
     async def _run_cells(self, kernel: Kernel) -> Ending:
-        client = CellClient(self._notebook, kernel.client, self._on_message)
+        limits = self._run.limits
+        meter = OutputMeter(limits.max_cell_output, limits.max_output)
+        client = CellClient(self._notebook, kernel.client, self._on_message, meter=meter, on_cut=self._on_cut)
         ending = Ending("succeeded", kernel_is_well=True)
         for number, index in enumerate(self._code_cells(), start=1):
             cell = self._notebook.cells[index]
@@ -150,6 +180,9 @@ class Execution:
         await asyncio.wait({cell}, timeout=_DRAIN_AFTER_DEATH if died else INTERRUPT_GRACE)
         cell.cancel()
         await asyncio.gather(cell, return_exceptions=True)
+
+    def _on_cut(self, cell: int, mark: str) -> None:
+        self._emit(events.Warned(time.time(), cell, f"cell {self._code_cells().index(cell) + 1}: {mark}"))
 
     def _on_message(self, cell: int, message: dict[str, Any]) -> None:
         self._watch.heard()
@@ -218,5 +251,6 @@ class Execution:
             cells=[self._cells.get(index, cell) for index, cell in not_run.items()],
             error=self._error,
             duration_s=now - self._started,
+            peak_memory=self._peak_memory,
         )
         return events.Finished(now, result)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from nb_dagster.errors import InvalidParameter, RunRefused
-from nb_dagster.kernel.specs import find_kernel
+from nb_dagster.kernel.specs import check_preload, find_kernel
 from nb_dagster.nb import file_format_of
 from nb_dagster.notebook.commit import commit_of
 from nb_dagster.notebook.document import NotebookDocument
@@ -37,6 +37,7 @@ class Prepared:
         context: what ``nb.context`` says.
         file_inputs: values that are handed over as files.
         kernel: the kernel's name.
+        preload: modules that it is worth being forked with.
         language: the kernel's language, in lower case.
         cwd: its working directory.
         place: where it writes.
@@ -51,6 +52,7 @@ class Prepared:
     context: dict[str, JSON]
     file_inputs: dict[str, Any]
     kernel: str
+    preload: tuple[str, ...]
     language: str
     cwd: Path
     place: Place
@@ -113,6 +115,7 @@ def prepare(run: NotebookRun) -> Prepared:
         context=context,
         file_inputs=large,
         kernel=kernel,
+        preload=_preload(run, document),
         language=language,
         cwd=_cwd(run, document),
         place=place,
@@ -166,6 +169,10 @@ def _check_environment(run: NotebookRun, owner: str) -> None:
             isinstance(name, str) and isinstance(value, str) and name and "=" not in name and "\0" not in name + value
         ):
             raise RunRefused(f"{owner}: environment: variables are text, not {name!r}: {value!r}")
+
+
+def _preload(run: NotebookRun, document: NotebookDocument) -> tuple[str, ...]:
+    return document.preload if run.preload is None else check_preload(run.preload, document.path)
 
 
 def _cwd(run: NotebookRun, document: NotebookDocument) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from nb_dagster.notebook.document import NotebookDocument
@@ -13,23 +13,31 @@ from nb_dagster.runner.place import Place
 
 @dataclass(frozen=True)
 class Limits:
-    """Times in seconds after which a run is stopped; None is no limit.
+    """What a run may take; None is no limit.
 
     Attributes:
-        timeout: for the whole run.
-        cell_timeout: for each cell.
-        stall_timeout: without any output or finished cell.
+        timeout: seconds for the whole run, after which it is stopped.
+        cell_timeout: seconds for each cell.
+        stall_timeout: seconds without any output or finished cell.
+        max_cell_output: characters that one cell may show; the rest is left out, and a mark says so.
+        max_output: characters that all cells together may show.
     """
 
     timeout: float | None = None
     cell_timeout: float | None = None
     stall_timeout: float | None = None
+    max_cell_output: int | None = 20_000_000
+    max_output: int | None = 100_000_000
 
     def __post_init__(self) -> None:
         for name in ("timeout", "cell_timeout", "stall_timeout"):
             value = getattr(self, name)
             if value is not None and not (isinstance(value, (int, float)) and value > 0):
                 raise ValueError(f"{name} is a number of seconds above 0, not {value!r}")
+        for name in ("max_cell_output", "max_output"):
+            value = getattr(self, name)
+            if value is not None and (not isinstance(value, int) or value < 0):
+                raise ValueError(f"{name} is a number of characters, not {value!r}")
 
 
 @dataclass(frozen=True)
@@ -42,6 +50,8 @@ class NotebookRun:
         output: local path of the executed notebook, or a place that decides it when the run starts;
             ``<stem>.files/`` beside it takes artifacts.
         kernel: an installed kernel's name; None takes the notebook's own.
+        preload: modules imported before its kernel is forked; None takes those of numpy, pandas and matplotlib that it
+            imports.
         cwd: working directory; None takes the notebook's folder.
         limits: timeouts.
         environment: variables set for the kernel beside those of this process.
@@ -56,6 +66,7 @@ class NotebookRun:
     parameters: Mapping[str, object] = field(default_factory=dict)
     output: str | os.PathLike[str] | Place = ""
     kernel: str | None = None
+    preload: Sequence[str] | None = None
     cwd: str | os.PathLike[str] | None = None
     limits: Limits = Limits()
     environment: Mapping[str, str] = field(default_factory=dict)

@@ -27,37 +27,52 @@ class Watch:
         """The notebook gave a sign of life."""
         self._heard = time.monotonic()
 
+    async def opened(self, kernel: asyncio.Future[Any]) -> Any:
+        """The kernel that is being started; the run's own limit is the only one that counts yet.
+
+        Raises:
+            Stopped: the run must stop before it is there.
+        """
+        return await self._first(kernel, set(), None)
+
     async def over(self, cell: asyncio.Future[Any], died: asyncio.Future[None]) -> Any:
         """The cell's result.
 
         Raises:
             Stopped: it must stop before it ended by itself.
         """
-        cell_started = self._heard = time.monotonic()
+        self._heard = time.monotonic()
+        return await self._first(cell, {died}, self._heard)
+
+    async def _first(
+        self, work: asyncio.Future[Any], died: set[asyncio.Future[None]], cell_started: float | None
+    ) -> Any:
+        """The work's result, unless a cancel, a death or a limit comes first."""
         cancel = asyncio.ensure_future(self._cancelled.wait())
         try:
             while True:
                 deadline, ending = self._next_deadline(cell_started)
                 left = None if deadline is None else max(0.0, deadline - time.monotonic())
-                await asyncio.wait({cell, died, cancel}, timeout=left, return_when=asyncio.FIRST_COMPLETED)
-                if cell.done():
-                    return cell.result()
+                await asyncio.wait({work, cancel, *died}, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+                if work.done():
+                    return work.result()
                 if cancel.done():
                     raise Stopped(Ending("cancelled", "cancelled"))
-                if died.done():
+                if any(each.done() for each in died):
                     raise Stopped(Ending("killed"))
                 if deadline is not None and ending is not None and self._next_deadline(cell_started)[0] == deadline:
                     raise Stopped(ending)
         finally:
             cancel.cancel()
 
-    def _next_deadline(self, cell_started: float) -> tuple[float | None, Ending | None]:
+    def _next_deadline(self, cell_started: float | None) -> tuple[float | None, Ending | None]:
         """When the first limit is reached, and what it means."""
         limits = self._limits
-        bounds = (
-            (self._run_started, limits.timeout, "the run timeout of {:g} s was over"),
-            (cell_started, limits.cell_timeout, "the cell timeout of {:g} s was over"),
-            (self._heard, limits.stall_timeout, "the stall timeout of {:g} s was over without any output"),
-        )
+        bounds = [(self._run_started, limits.timeout, "the run timeout of {:g} s was over")]
+        if cell_started is not None:
+            bounds += [
+                (cell_started, limits.cell_timeout, "the cell timeout of {:g} s was over"),
+                (self._heard, limits.stall_timeout, "the stall timeout of {:g} s was over without any output"),
+            ]
         deadlines = [(start + limit, Ending("timed_out", text.format(limit))) for start, limit, text in bounds if limit]
         return min(deadlines, key=lambda each: each[0]) if deadlines else (None, None)

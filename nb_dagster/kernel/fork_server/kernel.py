@@ -1,5 +1,8 @@
 """ipykernel in two halves: what needs neither thread nor socket is done before the fork, the rest after it."""
 
+# mypy: disable-error-code="no-untyped-call"
+# IPython and ipykernel have hardly any types.
+
 from __future__ import annotations
 
 import atexit
@@ -18,7 +21,7 @@ _CONFIGURED_BY = ("HOME", "IPYTHONDIR", "VIRTUAL_ENV", "XDG_CONFIG_HOME", "PROGR
 _CONFIGURED_BY_PREFIX = ("JUPYTER_", "PYTHON")
 
 
-class _Configured(BaseIPythonApplication):  # type: ignore[misc]  # IPython's classes are untyped
+class _Configured(BaseIPythonApplication):
     """Reads its configuration once, however often it is initialised."""
 
     _is_configured = False
@@ -29,18 +32,28 @@ class _Configured(BaseIPythonApplication):  # type: ignore[misc]  # IPython's cl
             self._is_configured = True
 
 
-class BriefStream(OutStream):  # type: ignore[misc]
+class BriefStream(OutStream):
     """``stdout`` or ``stderr``, which asks the IOPub thread to flush, and waits for it, only where there is something.
 
     ipykernel flushes both three times a cell; that is 40 % of the time of a cell that writes nothing.
     """
 
+    _is_flushing = False
+
     def flush(self) -> None:
-        if self._buffers or not self._is_master_process():
+        # In this order: text leaves the buffers while the other is true.
+        if self._buffers or self._is_flushing or not self._is_master_process():
             super().flush()
 
+    def _flush(self) -> None:
+        self._is_flushing = True
+        try:
+            super()._flush()
+        finally:
+            self._is_flushing = False
 
-class ForkedApp(IPKernelApp, _Configured):  # type: ignore[misc]
+
+class ForkedApp(IPKernelApp, _Configured):
     """The kernel's application, whose configuration and shell are made before the fork."""
 
     def prepare(self) -> None:
@@ -51,7 +64,7 @@ class ForkedApp(IPKernelApp, _Configured):  # type: ignore[misc]
         if self.outstream_class == "ipykernel.iostream.OutStream":  # the default
             self.outstream_class = f"{__name__}.{BriefStream.__name__}"
         self.init_pdb()
-        kernel = self.kernel_class
+        kernel: Any = self.kernel_class
         shell = kernel.shell_class.default_value.instance(
             parent=self, profile_dir=self.profile_dir, compiler_class=kernel.compiler_class.default_value
         )
@@ -85,7 +98,7 @@ class ForkedApp(IPKernelApp, _Configured):  # type: ignore[misc]
     def init_kernel(self) -> None:
         """Give the kernel the shell made before, and the shell what is this process's own."""
         super().init_kernel()
-        self.kernel._execute_sleep = 0  # 0.5 ms a cell, for clients that do not wait for its idle message
+        self.kernel._execute_sleep = 0  # noqa: SLF001 - 0.5 ms a cell, for clients that do not wait for its idle message
         shell: Any = self.kernel.shell
         shell.parent = shell.kernel = self.kernel
         shell.init_environment()
@@ -97,5 +110,7 @@ class ForkedApp(IPKernelApp, _Configured):  # type: ignore[misc]
 def _configuration() -> dict[str, str]:
     """The part of the environment that configures IPython."""
     return {
-        name: value for name, value in os.environ.items() if name in _CONFIGURED_BY or name.startswith(_CONFIGURED_BY_PREFIX)
+        name: value
+        for name, value in os.environ.items()
+        if name in _CONFIGURED_BY or name.startswith(_CONFIGURED_BY_PREFIX)
     }

@@ -5,7 +5,9 @@ from __future__ import annotations
 import importlib
 import io
 import os
+import site
 import sys
+import sysconfig
 from collections.abc import Sequence
 from typing import Any
 
@@ -25,8 +27,8 @@ class Refused(Exception):
         self.module, self.why = module, why
 
 
-def import_all(preloads: Sequence[str]) -> list[str]:
-    """Import what kernels need, and what is declared; returns the files of the latter.
+def import_all(preloads: Sequence[str]) -> None:
+    """Import what kernels need, and what is declared.
 
     Raises:
         Refused: a module cannot be imported, or leaves threads or a GPU behind, neither of which survives a fork.
@@ -35,20 +37,35 @@ def import_all(preloads: Sequence[str]) -> list[str]:
     import ipykernel.kernelapp
     import ipykernel.zmqshell  # noqa: F401
 
-    files = []
     for name in preloads:
         try:
-            module = importlib.import_module(name)
+            importlib.import_module(name)
             _FIRST_USES.get(name, lambda: None)()
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise Refused(name, f"{type(error).__name__}: {error}") from None
         threads = _threads()
         if threads:
             raise Refused(name, f"it starts threads ({', '.join(threads)})")
         if any("/dev/nvidia" in _link(fd) for fd in os.listdir("/proc/self/fd")):
             raise Refused(name, "it opens a GPU")
-        files.append(getattr(module, "__file__", None) or "")
-    return files
+
+
+def sources(preloads: Sequence[str]) -> list[str]:
+    """Files and folders whose last change decides whether what was imported is still what is installed.
+
+    An install changes a folder of packages. Into any other folder, a project's for example, somebody may write at any
+    time; of those the imported files count.
+    """
+    installed = {os.path.realpath(each) for each in (*sysconfig.get_paths().values(), *site.getsitepackages())}
+    folders = [
+        each
+        for each in sys.path
+        if os.path.basename(each) in ("site-packages", "dist-packages") or os.path.realpath(each) in installed
+    ]
+    known = tuple(each + os.sep for each in (*folders, *installed))
+    files = {name: getattr(module, "__file__", None) or "" for name, module in list(sys.modules.items())}
+    own = [file for name, file in files.items() if file and (name in preloads or not file.startswith(known))]
+    return [*folders, *own]
 
 
 def _use_pandas() -> None:
@@ -67,6 +84,7 @@ def _use_pyplot() -> None:
     figure: Any = Figure()
     figure.add_subplot().set_title("text")
     FigureCanvasAgg(figure).print_figure(io.BytesIO(), format="png", bbox_inches="tight")
+    del sys.modules["matplotlib_inline.backend_inline"]  # which sets itself up for its kernel when it is imported
 
 
 _FIRST_USES = {"pandas": _use_pandas, "matplotlib.pyplot": _use_pyplot}

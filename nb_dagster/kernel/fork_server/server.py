@@ -9,12 +9,15 @@ import gc
 import json
 import os
 import selectors
+import shutil
 import signal
 import socket
+import stat
+import struct
 import sys
 from typing import TYPE_CHECKING, Any
 
-from .preloads import Refused, import_all
+from .preloads import Refused, import_all, sources
 from .takeover import exit_as_python_does, take_on
 
 if TYPE_CHECKING:
@@ -23,35 +26,43 @@ if TYPE_CHECKING:
 _PR_SET_PDEATHSIG = 1
 
 
-def main(path: str, *preloads: str) -> None:
+def main(path: str, idle: str, *preloads: str) -> None:
     """Import, say so, and serve.
 
     Args:
         path: of the socket.
+        idle: seconds without any kernel after which it ends.
         preloads: modules to import.
     """
+    answer = os.dup(1)
+    os.dup2(2, 1)  # what a preload prints is no answer
     sys.path[:] = [each for each in sys.path if each]  # the folder it was started in is nobody's
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(path)
     listener.listen(128)
     try:
-        files = import_all(preloads)
+        import_all(preloads)
     except Refused as refused:
-        return _report({"refused": refused.module, "why": refused.why})
+        _report(answer, {"refused": refused.module, "why": refused.why})
+        return
     from .kernel import ForkedApp
 
     app = ForkedApp.instance()
     app.prepare()
     gc.collect()
     gc.freeze()  # what is here now is shared with every kernel; a collection must not touch, and so copy, it
-    watched = [each for each in (*sys.path, *files) if os.path.exists(each)]
-    _report({"watched": [*watched, *app.configuration_files]})
-    Server(listener, app).serve()
+    _report(answer, {"watched": [*sources(preloads), *app.configuration_files]})
+    is_owned = stat.S_ISFIFO(os.fstat(0).st_mode)  # the other end is whoever started us
+    server = Server(listener, app)
+    server.serve(float(idle), is_owned=is_owned)
+    if not is_owned and not server.is_retired:  # whoever retires it removes its folder, and may have made another
+        shutil.rmtree(os.path.dirname(path), ignore_errors=True)
 
 
-def _report(report: dict[str, Any]) -> None:
+def _report(answer: int, report: dict[str, Any]) -> None:
     """Answer whoever started us."""
-    print(json.dumps(report), flush=True)  # noqa: T201
+    with os.fdopen(answer, "w", encoding="utf-8") as file:
+        print(json.dumps(report), file=file)
 
 
 class Server:
@@ -74,31 +85,48 @@ class Server:
         signal.set_wakeup_fd(wakeup)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is the client's affair
+        signal.signal(signal.SIGTERM, self._retire)
+        self.is_retired = False
         self._wakeup = wakeup
         self._pid = os.getpid()
 
-    def serve(self) -> None:
-        """Go on until the client's process is gone."""
-        self._selector.register(sys.stdin.fileno(), selectors.EVENT_READ)
+    def serve(self, idle: float, *, is_owned: bool) -> None:
+        """Go on until nobody needs it.
+
+        Args:
+            idle: seconds without any kernel after which it ends.
+            is_owned: whether it ends with whoever holds the other end of its standard input.
+        """
         self._selector.register(self._listener, selectors.EVENT_READ)
         self._selector.register(self._woken, selectors.EVENT_READ)
-        while True:
-            for key, _ in self._selector.select():
+        if is_owned:
+            self._selector.register(0, selectors.EVENT_READ)
+        while self._kernels or not self.is_retired:
+            events = self._selector.select(None if self._kernels else idle)
+            if not events:
+                return
+            for key, _ in events:
                 if key.fileobj is self._listener:
                     self._accept()
                 elif key.fd == self._woken:
                     self._reap()
-                elif key.fd == sys.stdin.fileno():
-                    if not os.read(key.fd, 1):  # our client's process is gone
-                        return self._kill_all()
+                elif key.fd == 0:
+                    if not os.read(0, 1):  # our owner is gone
+                        self._kill_all()
+                        return
                 elif isinstance(key.fileobj, socket.socket):
                     self._hang_up(key.fileobj)
+
+    def _retire(self, *_: object) -> None:
+        """Take no more requests, and end with the last kernel."""
+        self.is_retired = True
 
     def _accept(self) -> None:
         connection, _ = self._listener.accept()
         try:
+            _check_peer(connection)
             request, output = _receive(connection)
-        except (OSError, ValueError):
+        except (OSError, ValueError, IndexError):
             connection.close()
             return
         pid = os.fork()
@@ -114,8 +142,9 @@ class Server:
 
     def _become_kernel(self, request: dict[str, Any], output: int) -> None:
         signal.set_wakeup_fd(-1)
-        for number in (signal.SIGCHLD, signal.SIGINT):
-            signal.signal(number, signal.SIG_DFL if number == signal.SIGCHLD else signal.default_int_handler)
+        for number in (signal.SIGCHLD, signal.SIGTERM):
+            signal.signal(number, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         self._selector.close()
         for each in (self._listener, *self._kernels.values()):
             each.close()
@@ -165,6 +194,15 @@ class Server:
     def _kill_all(self) -> None:
         for pid in self._kernels:
             _kill_group(pid)
+
+
+def _check_peer(connection: socket.socket) -> None:
+    """A request is code to run as this user: only this user may send one."""
+    _, user, _ = struct.unpack(
+        "3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    )
+    if user != os.getuid():
+        raise ValueError(f"a request of user {user}")
 
 
 def _receive(connection: socket.socket) -> tuple[dict[str, Any], int]:

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from nb_dagster.definitions.here import Listener
+from nb_dagster.kernel.memory import in_words
 from nb_dagster.runner import events
 from nb_dagster.runner.result import NotebookResult
 
@@ -22,7 +23,8 @@ def show_progress(target: TextIO) -> Iterator[Listener]:
         return
     console = Console(file=target, force_terminal=True)
     columns = (TextColumn("{task.fields[workflow]}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, TextColumn("{task.description}"), console=console, transient=True) as progress:
+    memory = TextColumn("{task.fields[memory]}")
+    with Progress(*columns, memory, TextColumn("{task.description}"), console=console, transient=True) as progress:
         yield _Bar(progress)
 
 
@@ -47,6 +49,8 @@ class _Lines:
             self._print(event.text)
         elif isinstance(event, events.Warned):
             self._print(f"warning: {event.message}\n")
+        elif isinstance(event, events.Usage):
+            self._print(f"{'' if self._at_start else chr(10)}{_usage(event)}\n")
 
     def _print(self, text: str) -> None:
         self._target.write(text)
@@ -57,7 +61,7 @@ class _Lines:
 class _Bar:
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
-        self._task = progress.add_task("starting", total=None, workflow="")
+        self._task = progress.add_task("starting", total=None, workflow="", memory="")
 
     def __call__(self, event: events.Event) -> None:
         if isinstance(event, events.Started):
@@ -70,12 +74,14 @@ class _Bar:
             self._progress.console.print(event.text, end="", markup=False, highlight=False)
         elif isinstance(event, events.Warned):
             self._progress.console.print(f"warning: {event.message}", markup=False)
+        elif isinstance(event, events.Usage):
+            self._progress.update(self._task, memory=in_words(event.memory))
 
 
 def summary(result: NotebookResult) -> str:
     """A finished run in a few lines."""
     words = f"{result.status}: {result.reason}" if result.reason else result.status
-    lines = [f"{result.workflow} {words} ({result.duration_s:.2f} s)"]
+    lines = [f"{result.workflow} {words} ({result.duration_s:.2f} s{_peak(result)})"]
     if result.error is not None:
         lines += ["", result.error.traceback, ""]
     shown = {**result.records.to_json()["outputs"], **result.metrics}
@@ -84,6 +90,14 @@ def summary(result: NotebookResult) -> str:
     lines += [f"  check {name}: {'passed' if passed else 'FAILED'}" for name, passed in result.checks.items()]
     lines.append(f"  executed notebook: {result.executed_notebook}")
     return "\n".join(lines)
+
+
+def _peak(result: NotebookResult) -> str:
+    return f", {in_words(result.peak_memory)}" if result.peak_memory else ""
+
+
+def _usage(event: events.Usage) -> str:
+    return f"running for {event.elapsed_s:.0f} s with {in_words(event.memory)}, {in_words(event.peak_memory)} at most"
 
 
 def _short(value: object) -> str:

@@ -2,17 +2,16 @@
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
 import dagster as dg
 
 from nb_dagster.definitions.names import dagster_name, list_of_names
 from nb_dagster.definitions.results import check_results, step_outputs
 from nb_dagster.definitions.step import run_step
+from nb_dagster.definitions.upstream import Upstream, inputs_of, op_inputs, with_inputs
 from nb_dagster.definitions.workflow import Workflow
 from nb_dagster.runner.run import Limits
-
-Upstream: TypeAlias = dg.AssetIn | dg.AssetKey | dg.AssetsDefinition | dg.AssetSpec | str | Sequence[str]
 
 
 def notebook_asset(
@@ -34,6 +33,7 @@ def notebook_asset(
     owners: Sequence[str] | None = None,
     automation_condition: dg.AutomationCondition[Any] | None = None,
     kernel: str | None = None,
+    preload: Sequence[str] | None = None,
     cwd: str | os.PathLike[str] | None = None,
     environment: Mapping[str, str] | None = None,
     timeout: float | None = None,
@@ -66,6 +66,8 @@ def notebook_asset(
         owners: owners of the asset.
         automation_condition: when Dagster materializes it by itself.
         kernel: an installed kernel's name; None takes the notebook's own.
+        preload: modules imported before its kernel is forked; None takes those of numpy, pandas and matplotlib that it
+            imports.
         cwd: working directory; None takes the notebook's folder.
         environment: variables for the kernel.
         timeout: seconds for a whole attempt.
@@ -90,74 +92,75 @@ def notebook_asset(
         params=params,
         inputs=tuple(ins or ()),
         kernel=kernel,
+        preload=preload,
         cwd=cwd,
         environment=environment,
         limits=Limits(timeout, cell_timeout, stall_timeout),
     )
     prefix = [key_prefix] if isinstance(key_prefix, str) else list(key_prefix or ())
-    declared = _declared_outputs(outs)
-    own = dg.AssetSpec(
-        dg.AssetKey([*prefix, workflow.name]),
-        description=description or workflow.document.description,
-        group_name=group_name,
-        code_version=workflow.document.code_version,
-        metadata={**workflow.source_metadata, **(metadata or {})},
-        tags=tags,
-        owners=owners,
-        kinds={"jupyter", workflow.document.language},
-        automation_condition=automation_condition,
+    inputs = inputs_of(ins or {})
+    own = with_inputs(
+        dg.AssetSpec(
+            dg.AssetKey([*prefix, workflow.name]),
+            deps=list_of_names("deps", deps),
+            description=description or workflow.document.description,
+            group_name=group_name,
+            code_version=workflow.document.code_version,
+            metadata={**workflow.source_metadata, **(metadata or {})},
+            tags=tags,
+            owners=owners,
+            kinds={"jupyter", workflow.document.language},
+            automation_condition=automation_condition,
+            partitions_def=partitions_def,
+        ),
+        inputs,
     )
-    given = {output: out or dg.AssetOut(dagster_type=dg.Any) for output, out in (declared or {"result": None}).items()}
+    declared = _declared_outputs(outs)
+    given = declared or {"result": None}
     specs = {
         output: _spec(out, own.key if len(given) == 1 else dg.AssetKey([*prefix, output]), own)
         for output, out in given.items()
     }
-    asset_outs = {
-        output: dg.AssetOut.from_spec(
-            specs[output],
-            dagster_type=out.dagster_type,
-            is_required=False,  # a notebook that skips itself hands out nothing
-            io_manager_key=out.io_manager_key or io_manager_key,
-        )
-        for output, out in given.items()
-    }
-    check_specs = [
-        check
-        if isinstance(check, dg.AssetCheckSpec)
-        else dg.AssetCheckSpec(check, asset=next(iter(specs.values())).key)
-        for check in list_of_names("checks", checks)
-    ]
-    records = {output: output if declared else None for output in asset_outs}
+    check_specs = _check_specs(list_of_names("checks", checks), specs)
+    records = {output: output if declared else None for output in given}
 
-    @dg.multi_asset(
-        name="__".join(dagster_name(part) for part in (*prefix, workflow.name, "notebook")),
-        outs=asset_outs,
-        ins={parameter: _asset_in(upstream) for parameter, upstream in (ins or {}).items()},
-        deps=list(deps or ()),
-        check_specs=check_specs,
+    def notebook(context: dg.AssetExecutionContext, values: Mapping[str, Any]) -> Iterator[Any]:
+        result = run_step(context.op_execution_context, workflow, values)
+        yield from step_outputs(result, records)
+        yield from check_results(result, list(check_specs.values()))
+
+    op_ins, input_keys = op_inputs(own, inputs)
+    op = dg.OpDefinition(  # not by its decorator, which takes most of its time to look at a signature
+        notebook,
+        "__".join(dagster_name(part) for part in (*prefix, workflow.name, "notebook")),
+        ins=op_ins,
+        outs={
+            **{output: _out(out, io_manager_key) for output, out in given.items()},
+            **{output: dg.Out(dg.Any, is_required=False) for output in check_specs},
+        },
         config_schema=workflow.config,
-        partitions_def=partitions_def,
-        backfill_policy=backfill_policy,
-        op_tags=workflow.op_tags,
+        tags=workflow.op_tags,
         retry_policy=retry_policy,
         pool=pool,
     )
-    def notebook(context: dg.AssetExecutionContext, **inputs: Any) -> Iterator[Any]:
-        result = run_step(context.op_execution_context, workflow, inputs)
-        yield from step_outputs(result, records)
-        yield from check_results(result, check_specs)
-
-    for output in notebook.op.output_defs:
-        output._is_required = False  # noqa: SLF001 - a skip hands out no check either, and Dagster has no word for that
-    return notebook
+    return dg.AssetsDefinition(
+        node_def=op,
+        keys_by_input_name=input_keys,
+        keys_by_output_name={output: spec.key for output, spec in specs.items()},
+        specs=list(specs.values()),
+        check_specs_by_output_name=check_specs,
+        backfill_policy=backfill_policy,
+    )
 
 
 def _declared_outputs(outs: Sequence[str] | Mapping[str, dg.AssetOut] | None) -> dict[str, dg.AssetOut | None]:
     return dict(outs) if isinstance(outs, Mapping) else dict.fromkeys(list_of_names("outs", outs))
 
 
-def _spec(given: dg.AssetOut, key: dg.AssetKey, own: dg.AssetSpec) -> dg.AssetSpec:
+def _spec(given: dg.AssetOut | None, key: dg.AssetKey, own: dg.AssetSpec) -> dg.AssetSpec:
     """An output's asset as the definition gives it, and where that says nothing, as the notebook has it."""
+    if given is None:
+        return own if key == own.key else own.replace_attributes(key=key)
     key = dg.AssetKey([*given.key_prefix, key.path[-1]]) if given.key_prefix else given.key or key
     said = given.to_spec(key, deps=[])
     both = own.merge_attributes(metadata=said.metadata, owners=said.owners, tags=said.tags, kinds=said.kinds)
@@ -171,10 +174,25 @@ def _spec(given: dg.AssetOut, key: dg.AssetKey, own: dg.AssetSpec) -> dg.AssetSp
     )
 
 
-def _asset_in(upstream: Upstream) -> dg.AssetIn:
-    if isinstance(upstream, dg.AssetIn):
-        return upstream
-    key = upstream.key if isinstance(upstream, (dg.AssetsDefinition, dg.AssetSpec)) else upstream
-    if isinstance(key, str):
-        key = dg.AssetKey.from_user_string(key)
-    return dg.AssetIn(key=key)
+def _out(given: dg.AssetOut | None, io_manager_key: str | None) -> dg.Out:
+    """An output of the op; a notebook that skips itself hands out nothing."""
+    if given is None:
+        return dg.Out(dg.Any, is_required=False, io_manager_key=io_manager_key)
+    return dg.Out(given.dagster_type, is_required=False, io_manager_key=given.io_manager_key or io_manager_key)
+
+
+def _check_specs(
+    checks: Sequence[str | dg.AssetCheckSpec], assets: Mapping[str, dg.AssetSpec]
+) -> dict[str, dg.AssetCheckSpec]:
+    """The checks by the name of their output; those given as names are of the first asset."""
+    keys = [asset.key for asset in assets.values()]
+    specs = [each if isinstance(each, dg.AssetCheckSpec) else dg.AssetCheckSpec(each, asset=keys[0]) for each in checks]
+    for spec in specs:
+        if spec.asset_key not in keys:
+            made = ", ".join(key.to_user_string() for key in keys)
+            raise ValueError(
+                f"checks: {spec.name!r} is of {spec.asset_key.to_user_string()}, but the notebook makes {made}"
+            )
+        if spec.get_python_identifier() in assets:
+            raise ValueError(f"checks: {spec.name!r} has the name of the output {spec.get_python_identifier()!r}")
+    return {spec.get_python_identifier(): spec for spec in specs}

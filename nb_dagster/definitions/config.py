@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Mapping
+from functools import cached_property
 from typing import Any
 
 import dagster as dg
 from dagster._config.config_type import ConfigScalar, ConfigScalarKind, ConfigType, ConfigTypeKind
 from dagster._config.errors import PostProcessingError
+from dagster._core.definitions.definition_config_schema import IDefinitionConfigSchema
 
 from nb_dagster.notebook.compound_types import BoundedType, ChoiceType, DictType, ListType, UnionType
 from nb_dagster.notebook.parameters import CONTEXT_PARAMETERS, NO_DEFAULT, Parameter, Parameters
@@ -49,15 +51,30 @@ class _CheckedValue(ConfigType):
         return _checked(self.declared, value)
 
 
-def config_schema(declared: Parameters, fixed: Mapping[str, JSON], inputs: Collection[str]) -> dict[str, dg.Field]:
-    """The config fields of a notebook.
+class Launchpad(IDefinitionConfigSchema):
+    """The config of an op: a field for each parameter of its notebook.
 
-    Args:
-        declared: its parameters.
-        fixed: values that the definition sets, which become the defaults.
-        inputs: names that are filled by upstream values, and are no config.
+    The fields are made when somebody asks for them, which a process that runs one step of a thousand does once.
     """
-    return {name: _field(parameter, fixed) for name, parameter in declared.items() if name not in inputs}
+
+    def __init__(self, declared: Parameters, fixed: Mapping[str, JSON], inputs: Collection[str]) -> None:
+        """Say what the fields are made from.
+
+        Args:
+            declared: the notebook's parameters.
+            fixed: values that the definition sets, which become the defaults.
+            inputs: names that are filled by upstream values, and are no config.
+        """
+        self._declared, self._fixed, self._inputs = declared, fixed, inputs
+
+    def as_field(self) -> dg.Field:
+        return self._as_field
+
+    @cached_property
+    def _as_field(self) -> dg.Field:
+        taken = {name: parameter for name, parameter in self._declared.items() if name not in self._inputs}
+        fields = {name: _field(parameter, self._fixed) for name, parameter in taken.items()}
+        return dg.Field(dg.Shape(fields))  # type: ignore[no-untyped-call]
 
 
 def _field(parameter: Parameter, fixed: Mapping[str, JSON]) -> dg.Field:

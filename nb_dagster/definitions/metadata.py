@@ -56,6 +56,8 @@ def attempt_metadata(context: dg.OpExecutionContext, result: NotebookResult) -> 
         shown["traceback"] = dg.MetadataValue.md(f"```python\n{text[-MAX_TRACEBACK:]}\n```")
     if result.reason:
         shown["reason"] = result.reason
+    if result.peak_memory:
+        shown["peak_memory_mb"] = round(result.peak_memory / 1e6)
     return {**shown, "attempt": result.attempt, "parameters": dg.MetadataValue.json(result.parameters)}
 
 

@@ -23,6 +23,7 @@ def notebook_op(
     description: str | None = None,
     tags: Mapping[str, str] | None = None,
     kernel: str | None = None,
+    preload: Sequence[str] | None = None,
     cwd: str | os.PathLike[str] | None = None,
     environment: Mapping[str, str] | None = None,
     timeout: float | None = None,
@@ -46,6 +47,8 @@ def notebook_op(
         description: None takes the notebook's first Markdown cell.
         tags: tags of the op.
         kernel: an installed kernel's name; None takes the notebook's own.
+        preload: modules imported before its kernel is forked; None takes those of numpy, pandas and matplotlib that it
+            imports.
         cwd: working directory; None takes the notebook's folder.
         environment: variables for the kernel.
         timeout: seconds for a whole attempt.
@@ -73,6 +76,7 @@ def notebook_op(
             each for each, definition in inputs.items() if not getattr(definition.dagster_type, "is_nothing", False)
         ),
         kernel=kernel,
+        preload=preload,
         cwd=cwd,
         environment=environment,
         limits=Limits(timeout, cell_timeout, stall_timeout),
@@ -80,18 +84,18 @@ def notebook_op(
     declared = list_of_names("outs", outs)
     records: dict[str, str | None] = {each: each for each in declared} if declared else {"result": None}
 
-    @dg.op(
-        name=workflow.name,
+    def notebook(context: dg.OpExecutionContext, values: Mapping[str, Any]) -> Iterator[Any]:
+        yield from step_outputs(run_step(context, workflow, values), records)
+
+    return dg.OpDefinition(
+        notebook,
+        workflow.name,
         description=description or workflow.document.description,
         ins=inputs,
-        out={output: dg.Out(dg.Any, is_required=False) for output in records},
+        outs={output: dg.Out(dg.Any, is_required=False) for output in records},
         config_schema=workflow.config,
         tags={"dagster/compute_kind": "jupyter", **workflow.op_tags, **(tags or {})},
         code_version=workflow.document.code_version,
         retry_policy=retry_policy,
         pool=pool,
     )
-    def notebook(context: dg.OpExecutionContext, **values: Any) -> Iterator[Any]:
-        yield from step_outputs(run_step(context, workflow, values), records)
-
-    return notebook

@@ -47,6 +47,7 @@ def run_step(context: dg.OpExecutionContext, workflow: Workflow, inputs: Mapping
         parameters={**(context.op_config or {}), **inputs},
         output=store.place(workflow.name, run_id=context.run_id, attempt=number, notebook=workflow.document.name),
         kernel=options.pop("kernel", workflow.kernel),
+        preload=workflow.preload,
         cwd=options.pop("cwd", workflow.cwd),
         limits=replace(workflow.limits, **options),
         environment={**follower().environment, **workflow.environment},
@@ -62,10 +63,10 @@ def run_step(context: dg.OpExecutionContext, workflow: Workflow, inputs: Mapping
         raise dg.Failure(str(refused), allow_retries=False) from None
     follower().on_start(background)
     try:
-        log.consume(background.events())
+        log.consume(background)
     except BaseException:  # Dagster's cancel, most of all: stop the kernel, keep the notebook, and let it go on
         background.cancel()
-        log.consume(background.events())
+        log.consume(background)
         if log.result is not None:
             _publish(context, store, log.result)
         raise
@@ -85,7 +86,11 @@ def _publish(context: dg.OpExecutionContext, store: NotebookStore, result: Noteb
     write_view(result.executed_notebook)
     published = store.publish(result)
     words = f"{published.status}: {published.reason}" if published.reason else published.status
-    message = f"notebook {published.workflow}, attempt {published.attempt}: {words} ({published.duration_s:.2f} s)"
+    ran = sum(cell.status != "not_run" for cell in published.cells)
+    message = (
+        f"notebook {published.workflow}, attempt {published.attempt}: {words} "
+        f"({ran} of {len(published.cells)} cells in {published.duration_s:.2f} s)"
+    )
     StepLog(context).event(message, attempt_metadata(context, published))
     follower().on_end(published)
     return published

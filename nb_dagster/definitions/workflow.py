@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import warnings
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
-from nb_dagster.definitions.config import config_schema
+from nb_dagster.definitions.config import Launchpad
 from nb_dagster.definitions.names import dagster_name
 from nb_dagster.errors import InvalidParameter
+from nb_dagster.kernel.specs import check_preload
+from nb_dagster.notebook.cache import NotebookCache
 from nb_dagster.notebook.document import NotebookDocument
 from nb_dagster.notebook.parameters import check_parameters, unknown_parameter
 from nb_dagster.notebook.types import JSON
@@ -21,6 +24,12 @@ from nb_dagster.runner.run import Limits
 
 NOTEBOOK_TAG = "nb_dagster/notebook"
 """Tag of an op that runs a notebook: the path of its source."""
+KERNEL_TAG = "nb_dagster/kernel"
+"""Tag of such an op: the name of its kernel."""
+PRELOAD_TAG = "nb_dagster/preload"
+"""Tag of such an op: the modules that its kernel is forked with, with commas between."""
+CACHE_FILE = ".nb_dagster/notebooks.cache"
+"""What definitions that are loaded in a folder have read, under this folder."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +42,7 @@ class Workflow:
         params: values that the definition sets.
         inputs: parameters that upstream values fill.
         kernel: an installed kernel's name; None takes the notebook's own.
+        preload: modules imported before its kernel is forked.
         cwd: working directory; None takes the notebook's folder.
         environment: variables for the kernel.
         limits: timeouts.
@@ -43,6 +53,7 @@ class Workflow:
     params: Mapping[str, JSON]
     inputs: Collection[str]
     kernel: str | None
+    preload: tuple[str, ...]
     cwd: str | None
     environment: Mapping[str, str]
     limits: Limits
@@ -56,6 +67,7 @@ class Workflow:
         params: Mapping[str, object] | None,
         inputs: Collection[str],
         kernel: str | None,
+        preload: Sequence[str] | None,
         cwd: str | os.PathLike[str] | None,
         environment: Mapping[str, str] | None,
         limits: Limits,
@@ -65,7 +77,7 @@ class Workflow:
         Raises:
             RunRefused: the file cannot be read, or a name or value does not fit its parameters.
         """
-        document = NotebookDocument.read(path)
+        document = _cache(os.getcwd()).read(path)
         declared = document.parameters
         for each in inputs:
             if each not in declared:
@@ -77,32 +89,37 @@ class Workflow:
             params=check_parameters(optional if params else {}, params or {}, document.path),
             inputs=inputs,
             kernel=kernel,
+            preload=document.preload if preload is None else check_preload(preload, document.path),
             cwd=None if cwd is None else os.fspath(cwd),
             environment=dict(environment or {}),
             limits=limits,
         )
 
     @property
-    def config(self) -> dict[str, dg.Field]:
+    def config(self) -> Launchpad:
         """The launchpad."""
-        return config_schema(self.document.parameters, self.params, self.inputs)
+        return Launchpad(self.document.parameters, self.params, self.inputs)
+
+    @functools.cached_property
+    def source(self) -> str:
+        """Where the notebook is: an absolute path, or a URL."""
+        path = self.document.path
+        return path if "://" in path else str(Path(path).absolute())
 
     @property
     def op_tags(self) -> dict[str, str]:
-        """Tags by which the command line finds the source notebook, and Dagster's UI shows it."""
-        path = self.document.path
-        if "://" in path:
-            return {NOTEBOOK_TAG: path}
-        absolute = str(Path(path).absolute())
-        shown = {"kind": "ipynb", "notebook_path": absolute} if path.endswith(".ipynb") else {}
-        return {NOTEBOOK_TAG: absolute, **shown}
+        """Tags by which the command line finds the source notebook, its executor the kernel, and Dagster's UI shows it."""
+        kernel = {KERNEL_TAG: self.kernel or self.document.kernel, PRELOAD_TAG: ",".join(self.preload)}
+        is_shown = self.source.endswith(".ipynb") and "://" not in self.source
+        shown = {"kind": "ipynb", "notebook_path": self.source} if is_shown else {}
+        return {NOTEBOOK_TAG: self.source, **kernel, **shown}
 
     @property
     def source_metadata(self) -> dict[str, Any]:
         """Where the source is."""
-        if "://" in self.document.path:
-            return {"notebook": dg.MetadataValue.url(self.document.path)}
-        path = str(Path(self.document.path).absolute())
+        path = self.source
+        if "://" in path:
+            return {"notebook": dg.MetadataValue.url(path)}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", dg.BetaWarning)  # ours to follow; a user can do nothing about it
             reference = dg.CodeReferencesMetadataValue(
@@ -110,3 +127,8 @@ class Workflow:
             )
         shown = dg.MetadataValue.notebook(path) if path.endswith(".ipynb") else dg.MetadataValue.path(path)
         return {"notebook": shown, "dagster/code_references": reference}
+
+
+@functools.lru_cache(maxsize=1)
+def _cache(folder: str) -> NotebookCache:
+    return NotebookCache(Path(folder, CACHE_FILE))

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from nb_dagster.notebook.formats import read_notebook
+from nb_dagster.notebook.formats import parse_notebook, read_bytes
 from nb_dagster.notebook.inference import infer_python
 from nb_dagster.notebook.injection import INJECTED_TAG, PARAMETERS_TAG
 from nb_dagster.notebook.languages import infer_by_line
 from nb_dagster.notebook.parameters import Parameters
 
-_IMPORT = re.compile(r"^\s*(?:import|from)\s+(\w+)", re.MULTILINE)
+_IMPORT = re.compile(r"^[ \t]*(?:from[ \t]+(\w+)|import[ \t]+(\w[^#;\n]*))", re.MULTILINE)
 _WORTH_PRELOADING = {"numpy": "numpy", "pandas": "pandas", "matplotlib": "matplotlib.pyplot"}
 _HEADING = re.compile(r"^#+\s*")
 
@@ -46,8 +46,9 @@ class NotebookDocument:
             >>> NotebookDocument.read("train.ipynb").parameters["n"].type
             IntType()
         """
-        raw, content = read_notebook(path)
-        return cls(os.fspath(path), content, hashlib.sha256(raw).hexdigest())
+        name = os.fspath(path)
+        raw = read_bytes(name)
+        return cls(name, parse_notebook(name, raw), hashlib.sha256(raw).hexdigest())
 
     @property
     def name(self) -> str:
@@ -60,13 +61,13 @@ class NotebookDocument:
         cells: list[dict[str, Any]] = self.content["cells"]
         return cells
 
-    @property
+    @cached_property
     def kernel(self) -> str:
         """The name of the kernel it asks for."""
         spec = self.content["metadata"].get("kernelspec") or {}
         return str(spec.get("name") or "python3")
 
-    @property
+    @cached_property
     def language(self) -> str:
         """The language of its cells, in lower case."""
         metadata = self.content["metadata"]
@@ -93,22 +94,23 @@ class NotebookDocument:
         tagged = (c for c in self.cells if c["cell_type"] == "code" and PARAMETERS_TAG in c["metadata"].get("tags", []))
         return next(tagged, None)
 
-    @property
+    @cached_property
     def description(self) -> str | None:
         """The text of its first Markdown cell, its heading on a line of its own."""
         first = next((cell["source"].strip() for cell in self.cells if cell["cell_type"] == "markdown"), "")
         return _HEADING.sub("", first) or None
 
-    @property
+    @cached_property
     def preload(self) -> tuple[str, ...]:
         """Modules it imports that are worth importing before a kernel is forked for it."""
         if self.language != "python":
             return ()
         code = "\n".join(cell["source"] for cell in self.cells if cell["cell_type"] == "code")
-        found = {match[1] for match in _IMPORT.finditer(code)}
+        names = (name for one, many in _IMPORT.findall(code) for name in (one or many).split(","))
+        found = {re.split(r"\W", name.strip(), maxsplit=1)[0] for name in names}
         return tuple(module for name, module in _WORTH_PRELOADING.items() if name in found)
 
-    @property
+    @cached_property
     def code_version(self) -> str:
         """Hash of what decides its results: code cells, parameters cell and kernel; text and layout do not count."""
         code = [

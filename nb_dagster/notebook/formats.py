@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from typing import Any, NoReturn
 
 from nb_dagster.errors import UnreadableNotebook
@@ -11,30 +10,43 @@ from nb_dagster.errors import UnreadableNotebook
 _JUPYTEXT_ENDINGS = (".py", ".md", ".r", ".R", ".jl", ".sh")
 
 
-def read_notebook(path: str | os.PathLike[str]) -> tuple[bytes, dict[str, Any]]:
-    """The file's bytes, and the notebook in it: nbformat 4, sources as text, outputs left out.
+def parse_notebook(name: str, raw: bytes) -> dict[str, Any]:
+    """The notebook in a file's bytes: nbformat 4, sources as text, outputs left out.
+
+    Args:
+        name: path or URL of the file; its ending says what it is.
+        raw: its bytes.
 
     Raises:
-        UnreadableNotebook: there is no such file, or it is no notebook.
+        UnreadableNotebook: it is no notebook.
     """
-    name = os.fspath(path)
-    raw = _read_bytes(name)
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         _refuse(name, f"is not UTF-8 text (byte {error.start} is 0x{raw[error.start]:02x}); save it as UTF-8")
     if not text.strip():
         _refuse(name, "is empty")
-    if name.endswith(_JUPYTEXT_ENDINGS):
-        return raw, _normalize(name, _from_jupytext(name, text))
+    ending = jupytext_ending(name)
+    if ending:
+        return _normalize(name, _from_jupytext(name, text, ending))
     try:
         notebook = json.loads(text)
     except (ValueError, RecursionError) as error:
         _refuse(name, f"is no notebook: not JSON ({error})")
-    return raw, _normalize(name, _upgrade(name, notebook))
+    return _normalize(name, _upgrade(name, notebook))
 
 
-def _read_bytes(name: str) -> bytes:
+def jupytext_ending(name: str) -> str:
+    """The ending of a file that Jupytext reads; empty where it is read as an ``.ipynb``."""
+    return next((ending for ending in _JUPYTEXT_ENDINGS if name.endswith(ending)), "")
+
+
+def read_bytes(name: str) -> bytes:
+    """The bytes of a file, local or remote.
+
+    Raises:
+        UnreadableNotebook: there is no such file, or it cannot be read.
+    """
     try:
         if "://" in name:
             from upath import UPath
@@ -67,20 +79,25 @@ def _upgrade(name: str, notebook: Any) -> dict[str, Any]:
 
     try:
         old = nbformat.reader.reads(json.dumps(notebook))  # type: ignore[no-untyped-call]
-        return dict(nbformat.convert(old, 4))  # type: ignore[no-untyped-call]
+        return _plain(nbformat.convert(old, 4))  # type: ignore[no-untyped-call]
     except Exception as error:  # nbformat's converters raise what the missing key raises
         _refuse(name, f"is a broken notebook of nbformat {version} ({type(error).__name__}: {error})")
 
 
-def _from_jupytext(name: str, text: str) -> dict[str, Any]:
+def _from_jupytext(name: str, text: str, ending: str) -> dict[str, Any]:
     import jupytext
 
-    ending = name[name.rindex(".") :]
     try:
         format_name, _ = jupytext.guess_format(text, ending)
-        return dict(jupytext.reads(text, fmt={"extension": ending, "format_name": format_name}))
+        return _plain(jupytext.reads(text, fmt={"extension": ending, "format_name": format_name}))
     except Exception as error:  # jupytext names its errors by format, not by kind
         _refuse(name, f"cannot be read by Jupytext ({type(error).__name__}: {error})")
+
+
+def _plain(notebook: Any) -> dict[str, Any]:
+    """A library's notebook as JSON; what a YAML header has that JSON has not, such as dates, as text."""
+    plain: dict[str, Any] = json.loads(json.dumps(notebook, default=str))
+    return plain
 
 
 def _normalize(name: str, notebook: dict[str, Any]) -> dict[str, Any]:

@@ -199,3 +199,39 @@ def test_a_selected_notebook_alone_takes_what_was_stored_before(tmp_path: Path) 
     (executed,) = run.executed("take")
     assert printed(executed) == "42\n"
     assert cell_statuses(executed) == ["succeeded"] * 3
+
+
+def test_an_asset_that_fills_two_parameters_is_refused_when_it_loads(tmp_path: Path) -> None:
+    path = write_notebook(tmp_path / "take.ipynb", "1", parameters="a = 1\nb = 2")
+    with pytest.raises(nbd.RunRefused, match="'a' and 'b' are both filled from number; an asset fills one parameter"):
+        nbd.notebook_asset(path, ins={"a": "number", "b": dg.AssetKey("number")})
+
+
+def test_an_asset_that_it_waits_for_may_have_the_name_of_a_parameter(tmp_path: Path) -> None:
+    @dg.asset
+    def number() -> int:
+        return 3
+
+    @dg.asset
+    def rows() -> str:
+        return "never loaded"
+
+    notebook = write_notebook(tmp_path / "take.ipynb", "nb.output('rows', rows)", parameters="rows: int")
+    take = nbd.notebook_asset(notebook, ins={"rows": number}, deps=[rows], outs=["rows"])
+    run = materialize(tmp_path / "store", number, rows, take)
+    assert run.result.asset_value("take") == 3
+    assert {dep.asset_key.to_user_string() for spec in take.specs for dep in spec.deps} == {"number", "rows"}
+
+
+def test_an_input_may_say_how_partitions_map_and_a_dependency_too(tmp_path: Path) -> None:
+    notebook = write_notebook(tmp_path / "take.ipynb", "1", parameters="a = 1\nb = 2")
+    last = dg.LastPartitionMapping()
+    take = nbd.notebook_asset(
+        notebook,
+        ins={"a": dg.AssetIn("first", partition_mapping=last), "b": dg.AssetIn(key_prefix="deep")},
+        deps=[dg.AssetDep("second", partition_mapping=last), dg.AssetKey(["deep", "b"])],
+    )
+    (spec,) = take.specs
+    mappings = {dep.asset_key.to_user_string(): dep.partition_mapping for dep in spec.deps}
+    assert mappings == {"first": last, "second": last, "deep/b": None}
+    assert take.node_keys_by_input_name["b"] == dg.AssetKey(["deep", "b"])

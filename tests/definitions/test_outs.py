@@ -167,7 +167,21 @@ def test_a_declared_output_that_is_never_handed_out_fails_in_words_without_a_ret
     assert not run.is_materialized("a")
 
 
-@pytest.mark.parametrize("name", ["outs", "checks"])
+@pytest.mark.parametrize(
+    ("check", "words"),
+    [
+        (dg.AssetCheckSpec("good", asset="another"), "checks: 'good' is of another, but the notebook makes one"),
+        ("a", "checks: 'a' has the name of the output 'one_a'"),
+    ],
+)
+def test_a_check_that_cannot_be_its_own_is_refused_when_it_loads(
+    tmp_path: Path, check: str | dg.AssetCheckSpec, words: str
+) -> None:
+    with pytest.raises(ValueError, match=words):
+        nbd.notebook_asset(write_notebook(tmp_path / "one.ipynb", "1"), outs=["one_a"], checks=[check])
+
+
+@pytest.mark.parametrize("name", ["outs", "checks", "deps"])
 def test_names_as_one_text_are_refused_when_it_loads(tmp_path: Path, name: str) -> None:
     with pytest.raises(TypeError, match=f"{name} is a list of names, not the text 'rows'"):
         nbd.notebook_asset(write_notebook(tmp_path / "one.ipynb", "1"), **{name: "rows"})  # type: ignore[arg-type]

@@ -15,6 +15,7 @@ from nb_dagster.runner.execution import Execution
 from nb_dagster.runner.prepared import prepare
 from nb_dagster.runner.result import NotebookResult
 from nb_dagster.runner.run import Limits, NotebookRun
+from nb_dagster.runner.secrets import Secrets
 from nb_dagster.store.notebooks import NotebookStore
 
 
@@ -30,6 +31,7 @@ def run_notebook(
     cell_timeout: float | None = None,
     stall_timeout: float | None = None,
     environment: Mapping[str, str] | None = None,
+    secrets: Secrets = (),
     upstream: Mapping[str, Mapping[str, object]] | None = None,
 ) -> NotebookResult:
     """Call a notebook as a function, and wait for it.
@@ -48,6 +50,8 @@ def run_notebook(
         cell_timeout: seconds for each cell.
         stall_timeout: seconds without any output or finished cell.
         environment: variables for the kernel beside those of this process.
+        secrets: what ``nb.secret`` gives the notebook: names of environment variables, or names and where they are
+            (``env:NAME``, ``file:PATH``).
         upstream: what ``nb.upstream`` holds, by name: dicts with ``outputs``, ``metrics``, ``artifacts``, ``checks``.
 
     Returns:
@@ -69,6 +73,7 @@ def run_notebook(
         cwd=cwd,
         limits=Limits(timeout, cell_timeout, stall_timeout),
         environment=environment or {},
+        secrets=secrets,
         upstream=upstream or {},
     )
     return BackgroundRun(_with_output(run)).result()

@@ -27,7 +27,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, NoReturn
 
-__all__ = ["artifact", "check", "context", "figure", "input", "metric", "output", "skip", "upstream"]
+__all__ = ["artifact", "check", "context", "figure", "input", "metric", "output", "secret", "skip", "upstream"]
 
 MIME_TYPE = "application/vnd.nb-dagster.record+json"
 CONTEXT_VARIABLE = "NB_DAGSTER_CONTEXT"
@@ -264,6 +264,34 @@ class _Context:
 
     def __repr__(self) -> str:
         return f"nb.context({_run().get('context', {})})"
+
+
+def secret(name: str) -> str:
+    """A secret of this workflow, such as a password; blacked out in everything the notebook shows.
+
+    In a notebook opened by hand it is the environment variable of that name.
+
+    Args:
+        name: as the workflow's definition has it.
+
+    Raises:
+        LookupError: the workflow declares no such secret, or by hand, no such variable is set.
+
+    Example:
+        >>> connect(password=nb.secret("DB_PASSWORD"))
+    """
+    run = _run()
+    if not run:
+        if name not in os.environ:
+            raise LookupError(
+                f"nb.secret({name!r}): in a notebook opened by hand it is the environment variable {name}"
+            )
+        return os.environ[name]
+    declared: dict[str, str] = run.get("secrets", {})
+    if name not in declared:
+        known = ", ".join(sorted(declared)) or "none"
+        raise LookupError(f"nb.secret({name!r}): the secrets of this workflow are: {known}; declare it with secrets=")
+    return declared[name]
 
 
 upstream = _Upstreams()

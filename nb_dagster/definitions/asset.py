@@ -12,6 +12,7 @@ from nb_dagster.definitions.step import run_step
 from nb_dagster.definitions.upstream import Upstream, inputs_of, op_inputs, with_inputs
 from nb_dagster.definitions.workflow import Workflow
 from nb_dagster.runner.run import Limits
+from nb_dagster.runner.secrets import Secrets
 
 
 def notebook_asset(
@@ -36,6 +37,7 @@ def notebook_asset(
     preload: Sequence[str] | None = None,
     cwd: str | os.PathLike[str] | None = None,
     environment: Mapping[str, str] | None = None,
+    secrets: Secrets = (),
     timeout: float | None = None,
     cell_timeout: float | None = None,
     stall_timeout: float | None = None,
@@ -70,6 +72,8 @@ def notebook_asset(
             imports.
         cwd: working directory; None takes the notebook's folder.
         environment: variables for the kernel.
+        secrets: what ``nb.secret`` gives the notebook: names of environment variables, or names and where they are
+            (``env:NAME``, ``file:PATH``, ``dg.EnvVar("NAME")``).
         timeout: seconds for a whole attempt.
         cell_timeout: seconds for each cell.
         stall_timeout: seconds without any output or finished cell.
@@ -95,6 +99,7 @@ def notebook_asset(
         preload=preload,
         cwd=cwd,
         environment=environment,
+        secrets=secrets,
         limits=Limits(timeout, cell_timeout, stall_timeout),
     )
     prefix = [key_prefix] if isinstance(key_prefix, str) else list(key_prefix or ())

@@ -11,6 +11,7 @@ from nb_dagster.definitions.results import step_outputs
 from nb_dagster.definitions.step import run_step
 from nb_dagster.definitions.workflow import Workflow
 from nb_dagster.runner.run import Limits
+from nb_dagster.runner.secrets import Secrets
 
 
 def notebook_op(
@@ -26,6 +27,7 @@ def notebook_op(
     preload: Sequence[str] | None = None,
     cwd: str | os.PathLike[str] | None = None,
     environment: Mapping[str, str] | None = None,
+    secrets: Secrets = (),
     timeout: float | None = None,
     cell_timeout: float | None = None,
     stall_timeout: float | None = None,
@@ -51,6 +53,8 @@ def notebook_op(
             imports.
         cwd: working directory; None takes the notebook's folder.
         environment: variables for the kernel.
+        secrets: what ``nb.secret`` gives the notebook: names of environment variables, or names and where they are
+            (``env:NAME``, ``file:PATH``, ``dg.EnvVar("NAME")``).
         timeout: seconds for a whole attempt.
         cell_timeout: seconds for each cell.
         stall_timeout: seconds without any output or finished cell.
@@ -79,6 +83,7 @@ def notebook_op(
         preload=preload,
         cwd=cwd,
         environment=environment,
+        secrets=secrets,
         limits=Limits(timeout, cell_timeout, stall_timeout),
     )
     declared = list_of_names("outs", outs)

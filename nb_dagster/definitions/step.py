@@ -50,6 +50,7 @@ def run_step(context: dg.OpExecutionContext, workflow: Workflow, inputs: Mapping
         preload=workflow.preload,
         cwd=options.pop("cwd", workflow.cwd),
         limits=replace(workflow.limits, **options),
+        secrets=workflow.secrets,
         environment={**follower().environment, **workflow.environment},
         run_id=context.run_id,
         workflow=workflow.name,

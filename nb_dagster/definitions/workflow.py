@@ -21,6 +21,7 @@ from nb_dagster.notebook.document import NotebookDocument
 from nb_dagster.notebook.parameters import check_parameters, unknown_parameter
 from nb_dagster.notebook.types import JSON
 from nb_dagster.runner.run import Limits
+from nb_dagster.runner.secrets import Secrets, references
 
 NOTEBOOK_TAG = "nb_dagster/notebook"
 """Tag of an op that runs a notebook: the path of its source."""
@@ -45,6 +46,7 @@ class Workflow:
         preload: modules imported before its kernel is forked.
         cwd: working directory; None takes the notebook's folder.
         environment: variables for the kernel.
+        secrets: where each secret is that ``nb.secret`` gives.
         limits: timeouts.
     """
 
@@ -56,6 +58,7 @@ class Workflow:
     preload: tuple[str, ...]
     cwd: str | None
     environment: Mapping[str, str]
+    secrets: Mapping[str, str]
     limits: Limits
 
     @classmethod
@@ -70,6 +73,7 @@ class Workflow:
         preload: Sequence[str] | None,
         cwd: str | os.PathLike[str] | None,
         environment: Mapping[str, str] | None,
+        secrets: Secrets,
         limits: Limits,
     ) -> Workflow:
         """Read the notebook and check what the definition says against its signature.
@@ -92,6 +96,7 @@ class Workflow:
             preload=document.preload if preload is None else check_preload(preload, document.path),
             cwd=None if cwd is None else os.fspath(cwd),
             environment=dict(environment or {}),
+            secrets=references(secrets, document.path),
             limits=limits,
         )
 

@@ -13,6 +13,7 @@ from nbformat import NotebookNode
 
 from nb_dagster.kernel.messages import receive
 from nb_dagster.runner.output_meter import OutputMeter
+from nb_dagster.runner.redaction import Redactor
 from nb_dagster.runner.streams import StreamText
 
 OnMessage = Callable[[int, dict[str, Any]], None]
@@ -36,6 +37,7 @@ class CellClient(NotebookClient):
         on_message: called with the cell's index and the message, after its output is in the cell.
         meter: counts outputs, and says which are too much.
         on_cut: called with the cell's index and what to say, where output is cut.
+        redactor: takes secrets out of messages before anything else sees them.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class CellClient(NotebookClient):
         *,
         meter: OutputMeter | None = None,
         on_cut: OnCut = lambda *_: None,
+        redactor: Redactor | None = None,
     ) -> None:
         # nbclient's own coalescing takes time quadratic in the length of a line, and moves text across displays.
         super().__init__(notebook, allow_errors=True, record_timing=False, coalesce_streams=False)
@@ -53,6 +56,7 @@ class CellClient(NotebookClient):
         self.clear_before_next_output = False  # nbclient sets it with each cell it runs; a replay runs none
         self._on_message = on_message
         self._meter, self._on_cut = meter or OutputMeter(), on_cut
+        self._redactor = redactor or Redactor({})
         self._stream: StreamText | None = None
 
     async def run_cell(self, index: int) -> dict[str, Any]:
@@ -70,6 +74,8 @@ class CellClient(NotebookClient):
             pass  # a kernel that never says that it is idle; what it replied is what counts
         finally:
             outputs.cancel()
+            for message in self._redactor.held():
+                self._process(message, cell, index)
             self.settle()
         return reply
 
@@ -87,7 +93,7 @@ class CellClient(NotebookClient):
         while True:
             message = await receive(self._kernel.shell_channel)
             if message["parent_header"].get("msg_id") == request:
-                content: dict[str, Any] = message["content"]
+                content: dict[str, Any] = self._redactor.value(message["content"])
                 return content
 
     @property
@@ -102,7 +108,13 @@ class CellClient(NotebookClient):
             self._stream = None
 
     def process_message(self, msg: dict[str, Any], cell: NotebookNode, cell_index: int) -> NotebookNode | None:
-        """Take a message's output into the cell, as far as there is room, and tell of it."""
+        """Take a message's output into the cell, without secrets, as far as there is room, and tell of it."""
+        output = None
+        for message in self._redactor.messages(msg):
+            output = self._process(message, cell, cell_index)
+        return output
+
+    def _process(self, msg: dict[str, Any], cell: NotebookNode, cell_index: int) -> NotebookNode | None:
         if self._meter.takes(msg) or self._makes_room(cell, msg):
             kept = msg
         elif self._meter.is_cut:

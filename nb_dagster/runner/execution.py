@@ -20,6 +20,7 @@ from nb_dagster.runner.handover import hand_over
 from nb_dagster.runner.journal import Journal
 from nb_dagster.runner.output_meter import OutputMeter
 from nb_dagster.runner.prepared import Prepared
+from nb_dagster.runner.redaction import Redactor
 from nb_dagster.runner.result import CellError, CellResult, CellStatus, NotebookResult
 from nb_dagster.runner.watch import Watch
 
@@ -47,6 +48,7 @@ class Execution:
         self._cells: dict[int, CellResult] = {}
         self._error: CellError | None = None
         self._peak_memory = 0
+        self._redactor = Redactor(prepared.secrets)
         self._journal: Journal
         self._output: Path
         self._files: Path
@@ -105,7 +107,7 @@ class Execution:
                 kernel.memory.look()
                 self._peak_memory = kernel.memory.peak
         except KernelDied as died:
-            return Ending("killed", str(died))
+            return Ending("killed", self._redactor.text(str(died)))
         if ending.kernel_is_well:
             stack.push_async_callback(kernel.shut_down)
         elif ending.status != "killed":
@@ -127,7 +129,14 @@ class Execution:
     async def _run_cells(self, kernel: Kernel) -> Ending:
         limits = self._run.limits
         meter = OutputMeter(limits.max_cell_output, limits.max_output)
-        client = CellClient(self._notebook, kernel.client, self._on_message, meter=meter, on_cut=self._on_cut)
+        client = CellClient(
+            self._notebook,
+            kernel.client,
+            self._on_message,
+            meter=meter,
+            on_cut=self._on_cut,
+            redactor=self._redactor,
+        )
         ending = Ending("succeeded", kernel_is_well=True)
         for number, index in enumerate(self._code_cells(), start=1):
             cell = self._notebook.cells[index]
@@ -154,7 +163,9 @@ class Execution:
             ending = self._judge(reply, number, index, source)
         except Stopped as stopped:
             await self._stop_cell(kernel, cell, died=stopped.ending.status == "killed")
-            why = kernel.cause_of_death() if stopped.ending.status == "killed" else stopped.ending.reason
+            why = stopped.ending.reason
+            if stopped.ending.status == "killed":
+                why = self._redactor.text(kernel.cause_of_death())
             ending = Ending(stopped.ending.status, f"{why}, in cell {number} ({first_line(source)})")
         status: CellStatus = ending.cell_status if ending else "succeeded"
         self._finish_cell(index, number, status, started)

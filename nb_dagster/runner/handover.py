@@ -30,6 +30,7 @@ def hand_over(prepared: Prepared, files: Path) -> Iterator[tuple[dict[str, str],
             "files": str(files),
             "inputs": {name: _write_input(folder, name, value) for name, value in prepared.file_inputs.items()},
             "upstream": prepared.run.upstream,
+            "secrets": prepared.secrets,
         }
         path = folder / "context.json"
         path.write_text(json.dumps(context), encoding="utf-8")

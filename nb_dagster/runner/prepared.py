@@ -7,7 +7,7 @@ import pickle
 import time
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,9 @@ from nb_dagster.notebook.parameters import Parameter, check_parameters, default_
 from nb_dagster.notebook.types import JSON, check_json, describe
 from nb_dagster.runner.executed import executed_form, timestamp
 from nb_dagster.runner.place import FilePlace, Place
+from nb_dagster.runner.redaction import Redactor
 from nb_dagster.runner.run import NotebookRun
+from nb_dagster.runner.secrets import look_up, references
 from nb_dagster.version import __version__
 
 
@@ -36,6 +38,7 @@ class Prepared:
         parameters: its parameters as JSON: given values, and the notebook's own literals.
         context: what ``nb.context`` says.
         file_inputs: values that are handed over as files.
+        secrets: values that ``nb.secret`` gives, by name; never written anywhere but into the run's private folder.
         kernel: the kernel's name.
         preload: modules that it is worth being forked with.
         language: the kernel's language, in lower case.
@@ -51,6 +54,7 @@ class Prepared:
     parameters: dict[str, JSON]
     context: dict[str, JSON]
     file_inputs: dict[str, Any]
+    secrets: dict[str, str] = field(repr=False)
     kernel: str
     preload: tuple[str, ...]
     language: str
@@ -96,6 +100,8 @@ def prepare(run: NotebookRun) -> Prepared:
         source = parameters_source(declared, changed, loaded=large, language=language, kernel=kernel, owner=owner)
     place = _place(run, document)
     _check_environment(run, owner)
+    secrets = look_up(references(run.secrets, owner), owner)
+    _check_no_secret(secrets, values, owner)
     metadata = {
         "version": __version__,
         "run_id": run_id,
@@ -114,6 +120,7 @@ def prepare(run: NotebookRun) -> Prepared:
         parameters=values,
         context=context,
         file_inputs=large,
+        secrets=secrets,
         kernel=kernel,
         preload=_preload(run, document),
         language=language,
@@ -169,6 +176,17 @@ def _check_environment(run: NotebookRun, owner: str) -> None:
             isinstance(name, str) and isinstance(value, str) and name and "=" not in name and "\0" not in name + value
         ):
             raise RunRefused(f"{owner}: environment: variables are text, not {name!r}: {value!r}")
+
+
+def _check_no_secret(secrets: Mapping[str, str], values: Mapping[str, JSON], owner: str) -> None:
+    """Parameters are written down, with the notebook and in Dagster; a secret among them would be no longer one."""
+    for parameter, value in values.items():
+        for name, secret in secrets.items():
+            if Redactor({name: secret}).value(value) != value:
+                raise InvalidParameter(
+                    f"{owner}: the value for {parameter!r} has the secret {name!r} in it, and parameters are written down; "
+                    f"read it in the notebook with nb.secret({name!r})"
+                )
 
 
 def _preload(run: NotebookRun, document: NotebookDocument) -> tuple[str, ...]:

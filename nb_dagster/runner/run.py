@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from nb_dagster.notebook.document import NotebookDocument
 from nb_dagster.notebook.types import JSON
 from nb_dagster.runner.place import Place
+from nb_dagster.runner.secrets import Secrets
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,7 @@ class NotebookRun:
         cwd: working directory; None takes the notebook's folder.
         limits: timeouts.
         environment: variables set for the kernel beside those of this process.
+        secrets: what ``nb.secret`` gives the notebook: names, or names and where they are.
         run_id: id of the run it belongs to.
         workflow: name it runs under; empty takes the file's name.
         attempt: 1 for the first.
@@ -70,6 +72,7 @@ class NotebookRun:
     cwd: str | os.PathLike[str] | None = None
     limits: Limits = Limits()
     environment: Mapping[str, str] = field(default_factory=dict)
+    secrets: Secrets = ()
     run_id: str = ""
     workflow: str = ""
     attempt: int = 1

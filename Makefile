@@ -22,7 +22,8 @@ test-integration: $(STAMP)  ## the long ones: a real browser on a real Dagster
 	$(BIN)/python -m pytest -m "slow or browser" -q
 
 bench: $(STAMP)  ## nb_dagster beside its peers, in one run; writes benchmarks/RESULTS.md
-	$(BIN)/python benchmarks/run.py
+	$(BIN)/python -c "import ploomber_engine" 2>/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[bench]"
+	$(BIN)/python -m benchmarks.run $(ROWS)
 
 lint: $(STAMP)
 	$(BIN)/ruff format --check

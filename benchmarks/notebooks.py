@@ -1,9 +1,8 @@
 """The notebooks that are timed."""
 
+import json
+from collections.abc import Sequence
 from pathlib import Path
-
-from nbformat import write
-from nbformat.v4 import new_code_cell, new_notebook
 
 REALISTIC = (
     "import pandas as pd, numpy as np",
@@ -17,6 +16,16 @@ REALISTIC = (
     "print(len(df))",
     "result = float(df.y.mean())",
 )
+# Waits, with pandas imported, until a file says that it has been measured.
+WAITING = (
+    "import pandas as pd",
+    (
+        "import os, pathlib, time\n"
+        "pathlib.Path(os.environ['BENCH_READY'], str(os.getpid())).touch()\n"
+        "while not os.path.exists(os.environ['BENCH_DONE']):\n"
+        "    time.sleep(0.1)"
+    ),
+)
 CELLS = {
     "one": ("1 + 1",),
     "two": ("x = 1", "x + 1"),
@@ -24,15 +33,40 @@ CELLS = {
     "output": ("for _ in range(6250): print('x' * 79)",) * 40,
     "output_double": ("for _ in range(12500): print('x' * 79)",) * 40,
     "realistic": REALISTIC,
+    "waiting": WAITING,
 }
+_KERNEL = {"kernelspec": {"name": "python3", "language": "python", "display_name": "Python 3"}}
 
 
 def make(folder: Path) -> dict[str, Path]:
     """Write them; returns their paths by name."""
-    spec = {"name": "python3", "language": "python", "display_name": "Python 3"}
-    paths = {}
-    for name, cells in CELLS.items():
-        notebook = new_notebook(cells=[new_code_cell(cell) for cell in cells], metadata={"kernelspec": spec})
-        paths[name] = folder / f"{name}.ipynb"
-        write(notebook, paths[name])
-    return paths
+    return {name: _write(folder / f"{name}.ipynb", cells) for name, cells in CELLS.items()}
+
+
+def make_thousand(folder: Path) -> None:
+    """Write a thousand small ones, no two alike."""
+    for number in range(1000):
+        cells = (
+            f"n: int = {number}  # how many\nname = 'notebook {number}'\nratio = 0.5",
+            f"from nb_dagster import nb\nnb.output('rows', n + {number})",
+            "print(name, ratio)",
+        )
+        _write(folder / f"notebook_{number:04}.ipynb", cells, parametrized=True)
+
+
+def _write(path: Path, cells: Sequence[str], *, parametrized: bool = False) -> Path:
+    """A notebook, whose first cell declares its parameters or is one like the others."""
+    content: list[dict[str, object]] = [
+        {
+            "cell_type": "code",
+            "id": f"cell-{number}",
+            "source": source,
+            "metadata": {"tags": ["parameters"]} if parametrized and number == 0 else {},
+            "execution_count": None,
+            "outputs": [],
+        }
+        for number, source in enumerate(cells)
+    ]
+    notebook = {"nbformat": 4, "nbformat_minor": 5, "metadata": _KERNEL, "cells": content}
+    path.write_text(json.dumps(notebook, indent=1), encoding="utf-8")
+    return path

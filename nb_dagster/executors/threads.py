@@ -21,6 +21,8 @@ from dagster._core.definitions.executor_definition import multiple_process_execu
 from dagster._core.errors import DagsterExecutionInterruptedError
 from dagster._core.events import DagsterEvent, DagsterEventType, EngineEventData
 from dagster._core.execution.api import create_execution_plan, execute_plan_iterator
+from dagster._core.execution.plan.plan import ExecutionPlan
+from dagster._core.execution.plan.state import KnownExecutionState
 from dagster._core.execution.retries import RetryMode, get_retries_config
 from dagster._core.execution.tags import get_tag_concurrency_limits_config
 from dagster._core.executor.step_delegating import (
@@ -29,6 +31,7 @@ from dagster._core.executor.step_delegating import (
     StepHandler,
     StepHandlerContext,
 )
+from dagster._core.system_config.objects import ResolvedRunConfig
 
 from nb_dagster.definitions.here import Follower, follow
 from nb_dagster.definitions.workflow import KERNEL_TAG, NOTEBOOK_TAG, PRELOAD_TAG
@@ -44,16 +47,27 @@ _ENDS = {DagsterEventType.STEP_SUCCESS, DagsterEventType.STEP_FAILURE, DagsterEv
 
 
 class ThreadStep:
-    """A notebook step in a thread."""
+    """A notebook step in a thread.
 
-    def __init__(self, job: Any, instance: dg.DagsterInstance, context: StepHandlerContext, environment: Any) -> None:
+    Args:
+        job: the job, as Dagster can load it again.
+        plan: the plan of this step alone.
+        instance: the instance that all threads share.
+        context: what Dagster says of the step.
+        environment: variables for its kernel.
+    """
+
+    def __init__(
+        self, job: Any, plan: ExecutionPlan, instance: dg.DagsterInstance, context: StepHandlerContext, environment: Any
+    ) -> None:
         self._job, self._instance, self._run = job, instance, context.dagster_run
-        self._arguments = context.execute_step_args
-        self._background: list[Any] = []
+        self._plan: ExecutionPlan | None = plan
+        self._retry_mode = context.execute_step_args.retry_mode
+        self._background: Any = None
         self._is_stopping = False
+        self._is_done = False
         self._follower = Follower(environment=environment, on_start=self._follow)
-        key = _key(context)
-        self._thread = threading.Thread(target=self._work, args=(key,), name=key, daemon=True)
+        self._thread = threading.Thread(target=self._work, name=_key(context), daemon=True)
 
     def start(self) -> None:
         """Start the thread."""
@@ -63,34 +77,40 @@ class ThreadStep:
         """Whether the thread is still going."""
         return self._thread.is_alive()
 
+    def has_said_how(self) -> bool:
+        """Whether the step, which has ended, told Dagster how."""
+        return self._is_done
+
     def stop(self) -> None:
         """Cancel the notebook, and wait until its kernel is gone."""
         self._is_stopping = True
-        for background in self._background:
-            background.cancel()
+        if self._background is not None:
+            self._background.cancel()
         if self._thread.ident is not None:
             self._thread.join(_STOP_SECONDS)
 
     def _follow(self, background: Any) -> None:
-        self._background.append(background)
+        self._background = background
         if self._is_stopping:  # the cancel came while the notebook was being prepared
             background.cancel()
 
-    def _work(self, key: str) -> None:
-        plan = create_execution_plan(
-            self._job, self._run.run_config, step_keys_to_execute=[key], known_state=self._arguments.known_state
-        )
+    def _work(self) -> None:
         cancelled = contextlib.suppress(DagsterExecutionInterruptedError)  # the executor did it
-        with follow(self._follower), cancelled:
-            for _ in execute_plan_iterator(
-                plan,
-                self._job,
-                self._run,
-                self._instance,
-                retry_mode=self._arguments.retry_mode,
-                run_config=self._run.run_config,
-            ):
-                pass
+        try:
+            with follow(self._follower), cancelled:
+                assert self._plan is not None  # noqa: S101 - it goes at the end of this
+                for _ in execute_plan_iterator(
+                    self._plan,
+                    self._job,
+                    self._run,
+                    self._instance,
+                    retry_mode=self._retry_mode,
+                    run_config=self._run.run_config,
+                ):
+                    pass
+            self._is_done = True
+        finally:
+            self._background = self._plan = None  # the run may have many more steps, and remembers all of them
 
 
 class ProcessStep:
@@ -111,6 +131,10 @@ class ProcessStep:
     def is_running(self) -> bool:
         """Whether the process is still going."""
         return self._process is not None and self._process.poll() is None
+
+    def has_said_how(self) -> bool:
+        """Whether the step, which has ended, told Dagster how."""
+        return self._process is not None and self._process.returncode == 0
 
     def stop(self) -> None:
         """Interrupt the process as Dagster does, and kill it where that does not end it."""
@@ -137,6 +161,7 @@ class NotebookStepHandler(StepHandler):
         self._job, self._environment = job, environment
         self._steps: dict[str, ThreadStep | ProcessStep] = {}
         self._instance: dg.DagsterInstance | None = None
+        self._config: ResolvedRunConfig | None = None
 
     @property
     def name(self) -> str:
@@ -151,7 +176,9 @@ class NotebookStepHandler(StepHandler):
         step: ThreadStep | ProcessStep
         if NOTEBOOK_TAG in step_handler_context.step_tags[key]:
             instance = self._shared_instance(step_handler_context)
-            step = ThreadStep(self._job, instance, step_handler_context, self._environment)
+            step = ThreadStep(
+                self._job, self._plan(step_handler_context), instance, step_handler_context, self._environment
+            )
         else:
             step = ProcessStep(step_handler_context)
         self._steps[key] = step
@@ -161,7 +188,7 @@ class NotebookStepHandler(StepHandler):
     def check_step_health(self, step_handler_context: StepHandlerContext) -> CheckStepHealthResult:
         """Whether a step is still going, or has said how it ended."""
         key = _key(step_handler_context)
-        if self._steps[key].is_running():
+        if self._steps[key].is_running() or self._steps[key].has_said_how():
             return CheckStepHealthResult.healthy()
         run_id = step_handler_context.execute_step_args.run_id
         attempts = step_handler_context.execute_step_args.known_state
@@ -177,6 +204,17 @@ class NotebookStepHandler(StepHandler):
         context = step_handler_context.get_step_context(key)
         yield DagsterEvent.engine_event(context, f"stopping step {key}", EngineEventData())
         self._steps[key].stop()
+
+    def _plan(self, context: StepHandlerContext) -> ExecutionPlan:
+        """The plan of one step, cut out of the run's: another plan of all steps for each would take quadratic time."""
+        key, state = _key(context), context.execute_step_args.known_state or KnownExecutionState()
+        config, whole = context.dagster_run.run_config, context._plan_context.execution_plan  # noqa: SLF001
+        if key not in whole.step_dict_by_key:  # a step that another one made
+            return create_execution_plan(self._job, config, step_keys_to_execute=[key], known_state=state)
+        definition = self._job.get_definition()
+        if self._config is None:
+            self._config = ResolvedRunConfig.build(definition, config)
+        return whole.build_subset_plan([key], definition, self._config)._replace(known_state=state)
 
     def _shared_instance(self, context: StepHandlerContext) -> dg.DagsterInstance:
         """One instance for all threads, whose compute logs are per thread."""

@@ -35,12 +35,18 @@ def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
             os.kill(each.server.pid, signal.SIGKILL)
 
 
+@pytest.fixture(scope="module")
+def history(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The home of a Dagster instance."""
+    home = tmp_path_factory.mktemp("home")
+    (home / "dagster.yaml").write_text("telemetry: {enabled: false}\n", encoding="utf-8")
+    return home
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder with a notebook, and the home of a Dagster instance."""
+    """A folder with a notebook."""
     write_notebook(tmp_path / "a.ipynb", PARENT)
-    (tmp_path / "home").mkdir()
-    (tmp_path / "home/dagster.yaml").write_text("telemetry: {enabled: false}\n", encoding="utf-8")
     return tmp_path
 
 
@@ -57,18 +63,18 @@ def _is_warm(folder: Path, *arguments: str) -> list[dict[str, Any]]:
     return found
 
 
-def _parent(folder: Path) -> int:
+def _parent(folder: Path, history: Path) -> int:
     """The process that the notebook's kernel was started by."""
-    done = nb_dagster("run", "a.ipynb", "--json", cwd=folder, home=folder / "home")
+    done = nb_dagster("run", "a.ipynb", "--json", cwd=folder, home=history)
     assert done.returncode == 0, done.stderr
     parent: int = as_json(done)["outputs"]["parent"]
     return parent
 
 
 class TestServers:
-    def test_another_process_gets_its_kernel_from_it(self, folder: Path) -> None:
+    def test_another_process_gets_its_kernel_from_it(self, folder: Path, history: Path) -> None:
         (server,) = _is_warm(folder, "a.ipynb")
-        assert _parent(folder) == server["pid"]
+        assert _parent(folder, history) == server["pid"]
 
     def test_it_tells_what_is_warm(self, folder: Path) -> None:
         assert _warm(folder).stdout == "nothing is warm\n"
@@ -98,24 +104,24 @@ class TestServers:
         (new,) = _is_warm(folder, "--preload", "upgraded")
         assert old["pid"] == same["pid"] != new["pid"]
 
-    def test_one_that_was_killed_is_no_obstacle_and_is_replaced(self, folder: Path) -> None:
+    def test_one_that_was_killed_is_no_obstacle_and_is_replaced(self, folder: Path, history: Path) -> None:
         (killed,) = _is_warm(folder, "a.ipynb")
         os.kill(killed["pid"], signal.SIGKILL)
-        assert _parent(folder) != killed["pid"]
+        assert _parent(folder, history) != killed["pid"]
         assert _is_warm(folder) == []
         (new,) = _is_warm(folder, "a.ipynb")
         assert new["pid"] != killed["pid"]
 
 
 class TestStop:
-    def test_it_waits_for_running_kernels(self, folder: Path) -> None:
+    def test_it_waits_for_running_kernels(self, folder: Path, history: Path) -> None:
         write_notebook(folder / "a.ipynb", f"{PARENT}\nprint('pid', os.getpid(), flush=True)", WAIT)
         (server,) = _is_warm(folder, "a.ipynb")
         command = [PROGRAM, "run", "a.ipynb", "--json"]
         run = subprocess.Popen(
             command,
             cwd=folder,
-            env=environment(folder / "home"),
+            env=environment(history),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

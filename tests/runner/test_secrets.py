@@ -1,6 +1,7 @@
 """A secret reaches the notebook, and nothing that the notebook leaves behind."""
 
 import base64
+import itertools
 import json
 import os
 from pathlib import Path
@@ -180,7 +181,7 @@ def test_a_stream_in_any_pieces_shows_no_secret_and_loses_nothing_else(
     edges = [0, *sorted(min(cut, len(whole)) for cut in cuts), len(whole)]
     redactor = Redactor({"S": secret})
     shown = ""
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in itertools.pairwise(edges):
         shown += "".join(each["content"]["text"] for each in redactor.messages(stream(whole[start:end])))
     shown += "".join(each["content"]["text"] for each in redactor.held())
     assert secret not in shown

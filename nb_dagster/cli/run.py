@@ -92,7 +92,7 @@ def _run(target: Any, values: dict[str, Any], terminal: Terminal, output: Path |
     except Exception as error:  # the boundary: whatever else broke is infrastructure, and is said in one line
         terminal.stderr.write(f"nb-dagster: {type(error).__name__}: {error}\n")
         return INFRASTRUCTURE
-    code = EXIT_CODES[result.status]
+    code = INFRASTRUCTURE if result.is_infrastructure else EXIT_CODES[result.status]
     if output is not None:
         try:
             result = _copy_notebook(result, output)

@@ -17,11 +17,13 @@ class Ending:
         status: its status.
         reason: why, in words.
         kernel_is_well: whether the kernel answers, so that its exit handlers can run.
+        is_infrastructure: whether something else than the notebook broke.
     """
 
     status: Status
     reason: str | None = None
     kernel_is_well: bool = False
+    is_infrastructure: bool = False
 
     @property
     def cell_status(self) -> CellStatus:

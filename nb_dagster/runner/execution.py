@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import tempfile
 import time
 from collections.abc import AsyncGenerator
 from pathlib import Path
@@ -17,7 +18,7 @@ from nb_dagster.runner.ending import Ending, Stopped, ended_by_author
 from nb_dagster.runner.executed import mark_cell, mark_run, new_notebook, write_notebook
 from nb_dagster.runner.failure import first_line, read_error
 from nb_dagster.runner.handover import hand_over
-from nb_dagster.runner.journal import Journal
+from nb_dagster.runner.journal import Journal, open_journal
 from nb_dagster.runner.output_meter import OutputMeter
 from nb_dagster.runner.prepared import Prepared
 from nb_dagster.runner.redaction import Redactor
@@ -48,6 +49,7 @@ class Execution:
         self._cells: dict[int, CellResult] = {}
         self._error: CellError | None = None
         self._peak_memory = 0
+        self._is_warned = False
         self._redactor = Redactor(prepared.secrets)
         self._journal: Journal
         self._output: Path
@@ -76,7 +78,7 @@ class Execution:
         try:
             self._output, journal = self._prepared.place.reserve()
             self._files = self._output.with_suffix(".files")
-            self._journal = Journal(journal, self._prepared.content, self._output)
+            self._journal = open_journal(journal, self._prepared.content, self._output)
             async with contextlib.AsyncExitStack() as kernel:
                 ending = await self._run_on(kernel)
                 if not ending.kernel_is_well:
@@ -198,6 +200,7 @@ class Execution:
     def _on_message(self, cell: int, message: dict[str, Any]) -> None:
         self._watch.heard()
         self._journal.message(cell, message)
+        self._warn_of_journal()
         content, now = message["content"], time.time()
         if message["msg_type"] == "stream":
             self._emit(events.Stream(now, cell, content["name"], content["text"]))
@@ -228,6 +231,14 @@ class Execution:
     def _emit(self, event: events.Event) -> None:
         self._queue.put_nowait(event)
 
+    def _warn_of_journal(self) -> None:
+        """Say once that the run is not safe from being killed."""
+        failure = self._journal.failure
+        if failure is not None and not self._is_warned:
+            self._is_warned = True
+            why = f"the run's journal cannot be written ({failure.strerror})"
+            self._emit(events.Warned(time.time(), None, f"{why}; if this process is killed, the notebook is lost"))
+
     def _emit_started(self) -> None:
         prepared = self._prepared
         self._emit(
@@ -245,13 +256,12 @@ class Execution:
 
     def _finish(self, ending: Ending) -> events.Finished:
         prepared, now = self._prepared, time.time()
-        mark_run(self._notebook, ending.status, ending.reason, now)
-        write_notebook(self._output, self._notebook)
-        self._journal.close()
+        ending = self._write(ending, now)
         not_run = {index: CellResult(index, "not_run", 0.0) for index in self._code_cells()}
         result = NotebookResult(
             status=ending.status,
             reason=ending.reason,
+            is_infrastructure=ending.is_infrastructure,
             notebook=prepared.document.path,
             workflow=prepared.workflow,
             run_id=prepared.run_id,
@@ -265,3 +275,19 @@ class Execution:
             peak_memory=self._peak_memory,
         )
         return events.Finished(now, result)
+
+    def _write(self, ending: Ending, now: float) -> Ending:
+        """Write the executed notebook to its place; where that is impossible, to another, and say so."""
+        mark_run(self._notebook, ending.status, ending.reason, now)
+        try:
+            write_notebook(self._output, self._notebook)
+        except OSError as error:
+            kept = Path(tempfile.mkdtemp(prefix="nb_dagster-kept-")) / self._output.name
+            how = f"{ending.status}: {ending.reason}" if ending.reason else ending.status
+            reason = f"the executed notebook cannot be written to {self._output} ({error.strerror}); it is kept in {kept} ({how})"
+            ending = Ending("failed", reason, is_infrastructure=True)
+            mark_run(self._notebook, ending.status, ending.reason, now)
+            write_notebook(kept, self._notebook)
+            self._output = kept
+        self._journal.close()
+        return ending

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
+from nb_dagster.errors import RunRefused
 from nb_dagster.kernel.locks import try_lock
 from nb_dagster.runner.executed import mark_cell, mark_run, new_notebook, write_notebook
 
@@ -31,6 +32,7 @@ class Journal:
     def __init__(self, path: Path, notebook: dict[str, Any], output: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
+        self.failure: OSError | None = None
         self._file = open(path, "x", encoding="utf-8", errors="backslashreplace")  # noqa: SIM115 - open, and locked, as long as the run
         try_lock(self._file.fileno())
         self._append({"output": str(output), "notebook": notebook})
@@ -50,12 +52,34 @@ class Journal:
 
     def close(self) -> None:
         """The executed notebook is written: the journal is not needed any more."""
-        self._file.close()
+        with contextlib.suppress(OSError):  # what could not be written before
+            self._file.close()
         self.path.unlink(missing_ok=True)
 
     def _append(self, entry: dict[str, Any]) -> None:
-        self._file.write(json.dumps(entry, ensure_ascii=False) + "\n")
-        self._file.flush()  # to the system: it survives our own end, though not the machine's
+        if self.failure is not None:
+            return
+        try:
+            self._file.write(json.dumps(entry, ensure_ascii=False) + "\n")
+            self._file.flush()  # to the system: it survives our own end, though not the machine's
+        except OSError as error:  # a full disk, most of all: the run goes on without it
+            self.failure = error
+
+
+def open_journal(path: Path, notebook: dict[str, Any], output: Path) -> Journal:
+    """The journal of a run that starts.
+
+    Raises:
+        RunRefused: another run writes to the same output, or one that was killed has left its notebook there.
+    """
+    try:
+        return Journal(path, notebook, output)
+    except FileExistsError:
+        if recover_notebook(path) is None:
+            raise RunRefused(f"{output}: another run is writing it at this moment; name another output") from None
+        raise RunRefused(
+            f"{output} exists now: it is the notebook of a run that was killed, recovered just now; name another output"
+        ) from None
 
 
 def recover_notebook(journal: Path) -> Path | None:

@@ -94,6 +94,7 @@ class NotebookResult:
         executed_notebook: path of the notebook with outputs and true states.
         parameters: the values given to it.
         duration_s: seconds from start to end, kernel included.
+        is_infrastructure: whether something else than the notebook broke, such as the disk it is written to.
         peak_memory: bytes of the kernel and its children, at most, as far as it was looked at; 0 where no kernel started.
     """
 
@@ -109,6 +110,7 @@ class NotebookResult:
     cells: list[CellResult]
     error: CellError | None
     duration_s: float
+    is_infrastructure: bool = False
     peak_memory: int = 0
 
     @property

@@ -1,0 +1,1 @@
+"""What is measured in processes of its own: jobs, code locations, and programs that print what they held."""

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from nb_dagster.direct import run_notebook as nb_run
 from nb_dagster.notebook.inference import infer_python
 from nb_dagster.testing import run_notebook
 from tests.notebooks import write_notebook
@@ -99,6 +100,13 @@ def test_the_examples_of_records_record(tmp_path: Path) -> None:
         }
     }
     assert run_notebook(write_notebook(tmp_path / "b.ipynb", upstream), upstream=recorded).ok
+
+
+def test_the_example_of_a_secret_reads_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DB_PASSWORD", "correct horse")
+    (cell,) = blocks(ROOT / "docs/secrets.md", "python cell")
+    path = write_notebook(tmp_path / "a.ipynb", f"{cell}nb.output('length', len(password))")
+    assert nb_run(path, output=tmp_path / "out.ipynb", secrets=["DB_PASSWORD"]).outputs == {"length": 13}
 
 
 def test_a_record_printed_by_hand_counts(tmp_path: Path) -> None:

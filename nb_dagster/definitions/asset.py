@@ -1,13 +1,14 @@
 """A notebook as one asset, or as several."""
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
 
 from nb_dagster.definitions.names import dagster_name, list_of_names
 from nb_dagster.definitions.results import check_results, step_outputs
+from nb_dagster.definitions.retries import ALL_CLASSES, FailureClass
 from nb_dagster.definitions.step import run_step
 from nb_dagster.definitions.upstream import Upstream, inputs_of, op_inputs, with_inputs
 from nb_dagster.definitions.workflow import Workflow
@@ -42,6 +43,7 @@ def notebook_asset(
     cell_timeout: float | None = None,
     stall_timeout: float | None = None,
     retry_policy: dg.RetryPolicy | None = None,
+    retry_on: Collection[FailureClass] = ALL_CLASSES,
     pool: str | None = None,
     io_manager_key: str | None = None,
 ) -> dg.AssetsDefinition:
@@ -78,6 +80,7 @@ def notebook_asset(
         cell_timeout: seconds for each cell.
         stall_timeout: seconds without any output or finished cell.
         retry_policy: retries of a failed attempt.
+        retry_on: the failures that are retried: ``exception``, ``timeout``, ``killed``, ``infrastructure``.
         pool: Dagster pool whose slot an attempt takes.
         io_manager_key: the IO manager that stores its values.
 
@@ -101,6 +104,7 @@ def notebook_asset(
         environment=environment,
         secrets=secrets,
         limits=Limits(timeout, cell_timeout, stall_timeout),
+        retry_on=retry_on,
     )
     prefix = [key_prefix] if isinstance(key_prefix, str) else list(key_prefix or ())
     inputs = inputs_of(ins or {})

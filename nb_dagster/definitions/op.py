@@ -1,13 +1,14 @@
 """A notebook as an op of a job's graph."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
 
 from nb_dagster.definitions.names import list_of_names
 from nb_dagster.definitions.results import step_outputs
+from nb_dagster.definitions.retries import ALL_CLASSES, FailureClass
 from nb_dagster.definitions.step import run_step
 from nb_dagster.definitions.workflow import Workflow
 from nb_dagster.runner.run import Limits
@@ -32,6 +33,7 @@ def notebook_op(
     cell_timeout: float | None = None,
     stall_timeout: float | None = None,
     retry_policy: dg.RetryPolicy | None = None,
+    retry_on: Collection[FailureClass] = ALL_CLASSES,
     pool: str | None = None,
 ) -> dg.OpDefinition:
     """Make an op from a notebook, to be wired with other ops in a graph.
@@ -59,6 +61,7 @@ def notebook_op(
         cell_timeout: seconds for each cell.
         stall_timeout: seconds without any output or finished cell.
         retry_policy: retries of a failed attempt.
+        retry_on: the failures that are retried: ``exception``, ``timeout``, ``killed``, ``infrastructure``.
         pool: Dagster pool whose slot an attempt takes.
 
     Raises:
@@ -85,6 +88,7 @@ def notebook_op(
         environment=environment,
         secrets=secrets,
         limits=Limits(timeout, cell_timeout, stall_timeout),
+        retry_on=retry_on,
     )
     declared = list_of_names("outs", outs)
     records: dict[str, str | None] = {each: each for each in declared} if declared else {"result": None}

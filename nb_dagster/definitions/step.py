@@ -13,6 +13,7 @@ from nb_dagster.definitions.here import follower
 from nb_dagster.definitions.metadata import attempt_metadata
 from nb_dagster.definitions.progress import StepLog
 from nb_dagster.definitions.resource import store_of
+from nb_dagster.definitions.retries import failure_class
 from nb_dagster.definitions.run_context import run_context, upstream_records
 from nb_dagster.definitions.workflow import Workflow
 from nb_dagster.errors import RunRefused
@@ -77,7 +78,9 @@ def run_step(context: dg.OpExecutionContext, workflow: Workflow, inputs: Mapping
         raise DagsterExecutionInterruptedError
     if not result.ok:
         raise dg.Failure(
-            f"{result.status}: {result.reason}", metadata=attempt_metadata(context, result)
+            f"{result.status}: {result.reason}",
+            metadata=attempt_metadata(context, result),
+            allow_retries=failure_class(result) in workflow.retry_on,
         ) from NotebookFailed(result)
     return result
 

@@ -14,6 +14,7 @@ import dagster as dg
 
 from nb_dagster.definitions.config import Launchpad
 from nb_dagster.definitions.names import dagster_name
+from nb_dagster.definitions.retries import FailureClass, check_retry_on
 from nb_dagster.errors import InvalidParameter
 from nb_dagster.kernel.specs import check_preload
 from nb_dagster.notebook.cache import NotebookCache
@@ -48,6 +49,7 @@ class Workflow:
         environment: variables for the kernel.
         secrets: where each secret is that ``nb.secret`` gives.
         limits: timeouts.
+        retry_on: the failures that are retried, where its step has a retry policy.
     """
 
     name: str
@@ -60,6 +62,7 @@ class Workflow:
     environment: Mapping[str, str]
     secrets: Mapping[str, str]
     limits: Limits
+    retry_on: Collection[FailureClass]
 
     @classmethod
     def define(
@@ -75,6 +78,7 @@ class Workflow:
         environment: Mapping[str, str] | None,
         secrets: Secrets,
         limits: Limits,
+        retry_on: Collection[FailureClass],
     ) -> Workflow:
         """Read the notebook and check what the definition says against its signature.
 
@@ -98,6 +102,7 @@ class Workflow:
             environment=dict(environment or {}),
             secrets=references(secrets, document.path),
             limits=limits,
+            retry_on=check_retry_on(retry_on, document.path),
         )
 
     @property

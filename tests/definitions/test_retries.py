@@ -8,6 +8,8 @@ import dagster as dg
 import pytest
 
 import nb_dagster as nbd
+from nb_dagster.definitions.retries import FailureClass
+from nb_dagster.errors import RunRefused
 from tests.definitions.dagster_runs import DagsterRun, execute, materialize
 from tests.notebooks import printed, run_metadata, write_notebook
 
@@ -71,3 +73,35 @@ def test_an_op_without_a_policy_takes_that_of_its_job(tmp_path: Path) -> None:
     job = nbd.notebook_job("nightly", [op], op_retry_policy=dg.RetryPolicy(max_retries=1))
     run = execute(tmp_path / "store", job)
     assert run.result.output_for_node("flaky") == {"n": 2}
+
+
+@pytest.mark.parametrize(
+    ("cell", "limit", "retry_on", "attempts"),
+    [
+        ("1 / 0", None, ["killed", "timeout"], 1),
+        ("1 / 0", None, ["exception"], 2),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", None, ["killed"], 2),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", None, ["exception"], 1),
+        ("import time; time.sleep(60)", 0.5, ["timeout"], 2),
+        ("import time; time.sleep(60)", 0.5, [], 1),
+    ],
+)
+def test_only_the_failures_that_are_named_are_retried(
+    tmp_path: Path, cell: str, limit: float | None, retry_on: list[FailureClass], attempts: int
+) -> None:
+    asset = nbd.notebook_asset(
+        write_notebook(tmp_path / "a.ipynb", cell),
+        retry_policy=dg.RetryPolicy(max_retries=1),
+        retry_on=retry_on,
+        cell_timeout=limit,
+    )
+    run = materialize(tmp_path / "store", asset)
+    assert not run.result.success
+    assert len(run.executed("a")) == attempts
+
+
+@pytest.mark.parametrize("retry_on", ["exception", ["oom"]])
+def test_a_failure_that_is_none_is_refused(tmp_path: Path, retry_on: list[FailureClass]) -> None:
+    path = write_notebook(tmp_path / "a.ipynb", "1")
+    with pytest.raises(RunRefused, match="retry_on is a list of exception, timeout, killed, infrastructure; "):
+        nbd.notebook_asset(path, retry_on=retry_on)

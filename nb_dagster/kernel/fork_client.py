@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from nb_dagster.kernel.forked import ForkedProcess
+from nb_dagster.kernel.watchdog import MARK_VARIABLE
 
 _START_SECONDS = 60.0
 _REPLY_SECONDS = 10.0
@@ -87,8 +88,6 @@ class ForkServer:
             PreloadRefused: a module cannot be imported before a fork.
             ForkFailed: it did not come up.
         """
-        from nb_dagster.kernel.watchdog import MARK_VARIABLE
-
         passed = {
             name: value
             for name, value in (os.environ if environment is None else environment).items()

@@ -14,7 +14,7 @@ from nb_dagster.runner.events import Event
 from nb_dagster.runner.execution import Execution
 from nb_dagster.runner.prepared import prepare
 from nb_dagster.runner.result import NotebookResult
-from nb_dagster.runner.run import Limits, NotebookRun
+from nb_dagster.runner.run import MAX_CELL_OUTPUT, MAX_OUTPUT, Limits, NotebookRun
 from nb_dagster.runner.secrets import Secrets
 from nb_dagster.store.notebooks import NotebookStore
 
@@ -30,6 +30,8 @@ def run_notebook(
     timeout: float | None = None,
     cell_timeout: float | None = None,
     stall_timeout: float | None = None,
+    max_cell_output: int | None = MAX_CELL_OUTPUT,
+    max_output: int | None = MAX_OUTPUT,
     environment: Mapping[str, str] | None = None,
     secrets: Secrets = (),
     upstream: Mapping[str, Mapping[str, object]] | None = None,
@@ -49,6 +51,8 @@ def run_notebook(
         timeout: seconds for the whole run.
         cell_timeout: seconds for each cell.
         stall_timeout: seconds without any output or finished cell.
+        max_cell_output: characters that a cell may show; the rest is left out, with a mark. None for any number.
+        max_output: characters that all cells may show together.
         environment: variables for the kernel beside those of this process.
         secrets: what ``nb.secret`` gives the notebook: names of environment variables, or names and where they are
             (``env:NAME``, ``file:PATH``).
@@ -71,7 +75,7 @@ def run_notebook(
         kernel=kernel,
         preload=preload,
         cwd=cwd,
-        limits=Limits(timeout, cell_timeout, stall_timeout),
+        limits=Limits(timeout, cell_timeout, stall_timeout, max_cell_output, max_output),
         environment=environment or {},
         secrets=secrets,
         upstream=upstream or {},

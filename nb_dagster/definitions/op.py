@@ -11,7 +11,7 @@ from nb_dagster.definitions.results import step_outputs
 from nb_dagster.definitions.retries import ALL_CLASSES, FailureClass
 from nb_dagster.definitions.step import run_step
 from nb_dagster.definitions.workflow import Workflow
-from nb_dagster.runner.run import Limits
+from nb_dagster.runner.run import MAX_CELL_OUTPUT, MAX_OUTPUT, Limits
 from nb_dagster.runner.secrets import Secrets
 
 
@@ -32,6 +32,8 @@ def notebook_op(
     timeout: float | None = None,
     cell_timeout: float | None = None,
     stall_timeout: float | None = None,
+    max_cell_output: int | None = MAX_CELL_OUTPUT,
+    max_output: int | None = MAX_OUTPUT,
     retry_policy: dg.RetryPolicy | None = None,
     retry_on: Collection[FailureClass] = ALL_CLASSES,
     pool: str | None = None,
@@ -60,6 +62,8 @@ def notebook_op(
         timeout: seconds for a whole attempt.
         cell_timeout: seconds for each cell.
         stall_timeout: seconds without any output or finished cell.
+        max_cell_output: characters that a cell may show; the rest is left out, with a mark. None for any number.
+        max_output: characters that all cells may show together.
         retry_policy: retries of a failed attempt.
         retry_on: the failures that are retried: ``exception``, ``timeout``, ``killed``, ``infrastructure``.
         pool: Dagster pool whose slot an attempt takes.
@@ -87,7 +91,7 @@ def notebook_op(
         cwd=cwd,
         environment=environment,
         secrets=secrets,
-        limits=Limits(timeout, cell_timeout, stall_timeout),
+        limits=Limits(timeout, cell_timeout, stall_timeout, max_cell_output, max_output),
         retry_on=retry_on,
     )
     declared = list_of_names("outs", outs)

@@ -11,6 +11,9 @@ from nb_dagster.notebook.types import JSON
 from nb_dagster.runner.place import Place
 from nb_dagster.runner.secrets import Secrets
 
+MAX_CELL_OUTPUT = 20_000_000
+MAX_OUTPUT = 100_000_000
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -27,8 +30,8 @@ class Limits:
     timeout: float | None = None
     cell_timeout: float | None = None
     stall_timeout: float | None = None
-    max_cell_output: int | None = 20_000_000
-    max_output: int | None = 100_000_000
+    max_cell_output: int | None = MAX_CELL_OUTPUT
+    max_output: int | None = MAX_OUTPUT
 
     def __post_init__(self) -> None:
         for name in ("timeout", "cell_timeout", "stall_timeout"):

@@ -70,7 +70,7 @@ class TestException:
     def test_the_log_follows_the_cells(self, run: DagsterRun) -> None:
         log = run.log("broken__notebook")
         assert log[0] == "notebook broken started: 5 cells on kernel python3"
-        assert log[1].startswith("cells 1 to 3 of 5 succeeded in ")
+        assert "succeeded in" in log[1], "the cells before it, together where they were quick"
         assert [line for line in log if line.startswith("cell 4/5 failed in ")]
         assert not [line for line in log if "cell 5/5" in line]
 

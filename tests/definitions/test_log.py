@@ -42,7 +42,10 @@ class TestManyCells:
         assert len(run.instance.all_logs(run.result.run_id)) < 60
 
 
-def test_a_run_that_is_quick_has_one_entry_with_its_cells_and_time(tmp_path: Path) -> None:
+def test_a_run_that_is_quick_has_one_entry_with_its_cells_and_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nb_dagster.definitions.progress.PATIENCE", 30)  # on any machine
     run = materialize(tmp_path / "store", nbd.notebook_asset(write_notebook(tmp_path / "a.ipynb", "1", "2")))
     (entry,) = [line for line in run.log("a__notebook") if "cell" in line]
     assert re.fullmatch(r"notebook a, attempt 1: succeeded \(2 of 2 cells in \d+\.\d\d s\)", entry)
@@ -75,6 +78,14 @@ def test_a_record_that_is_left_out_is_a_warning(tmp_path: Path) -> None:
     assert run.result.success
     warned = [entry.user_message for entry in run.instance.all_logs(run.result.run_id) if entry.level == 30]
     assert warned == ["a record was left out: there is no kind of record 'nonsense'"]
+
+
+def test_output_that_is_cut_is_a_warning(tmp_path: Path) -> None:
+    asset = nbd.notebook_asset(write_notebook(tmp_path / "a.ipynb", "print('x' * 5000)"), max_cell_output=1000)
+    run = materialize(tmp_path / "store", asset)
+    assert run.result.success
+    warned = [entry.user_message for entry in run.instance.all_logs(run.result.run_id) if entry.level == 30]
+    assert warned == ["cell 1: the cell's output was cut here, after 1 kB; max_cell_output says how much is kept"]
 
 
 class TestComputeLog:

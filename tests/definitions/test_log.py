@@ -36,10 +36,10 @@ class TestManyCells:
             first, last = int(match[1]), int(match[2])
             counted += [first] if last == 120 and "cells" not in match[0] else range(first, last + 1)
         assert sorted(set(counted)) == list(range(1, 121))
-        assert len([match for match in told if match]) < 20
+        assert len([match for match in told if match]) < 40
 
     def test_the_whole_run_has_a_bounded_number_of_entries(self, run: DagsterRun) -> None:
-        assert len(run.instance.all_logs(run.result.run_id)) < 60
+        assert len(run.instance.all_logs(run.result.run_id)) < 100
 
 
 def test_a_run_that_is_quick_has_one_entry_with_its_cells_and_time(

@@ -11,11 +11,14 @@ _FOLDER = Path(__file__).parent / ".venv-dagstermill"
 def dagstermill_python() -> str:
     """Its interpreter; made once, with our version of Dagster."""
     python, wanted = _FOLDER / "bin" / "python", version("dagster")
-    if _installed(python, "dagster") != wanted or _installed(python, "dagstermill") is None:
+    if _installed(python, "dagster") != wanted or None in (
+        _installed(python, "dagstermill"),
+        _installed(python, "dagster-docker"),
+    ):
         print(f"installing dagstermill into {_FOLDER} (once, a minute or two)", flush=True)
         subprocess.run([sys.executable, "-m", "venv", "--clear", _FOLDER], check=True)
         (_FOLDER / ".gitignore").write_text("*\n", encoding="utf-8")
-        packages = [f"dagster=={wanted}", "dagstermill", "ipykernel"]
+        packages = [f"dagster=={wanted}", "dagstermill", "dagster-docker", "ipykernel"]
         install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *packages]
         subprocess.run(install, check=True, stderr=subprocess.DEVNULL)
     return str(python)

@@ -12,7 +12,7 @@ _LIBRARIES = ("dagster", "papermill", "nbclient", "ploomber-engine", "ipykernel"
 
 why_missed: dict[str, str] = {
     "B2": (
-        "Of the 126 ms, 50 are the fork, ipykernel's own start and the handshake, 12 the cell, 12 Dagster's entry of the "
+        "Of 126 ms, as measured before, 50 are the fork, ipykernel's own start and the handshake, 12 the cell, 12 Dagster's entry of the "
         "attempt in its event log, 18 the imports of a process's first notebook by six; the rest is checking, journal, "
         "view and file. dagstermill's share swings between 2.8 and 4.5 s with the load of the machine (24x to 35x)."
     ),
@@ -62,7 +62,7 @@ class Row:
     """One line of the table.
 
     Attributes:
-        name: B1 to B10.
+        name: B1 to B11.
         work: what was done.
         ours: our figure.
         peers: theirs, with ratios to ours.

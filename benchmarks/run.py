@@ -12,7 +12,7 @@ from pathlib import Path
 from benchmarks.peers import dagstermill_version
 from benchmarks.place import Place
 from benchmarks.report import RESULTS, Row, report
-from benchmarks.rows import cells, loading, long_runs, memory, steps, throughput
+from benchmarks.rows import cells, containers, history, loading, long_runs, memory, steps, throughput
 
 ROWS: dict[str, Callable[[Place], list[Row]]] = {
     "B1": cells.one_cell,
@@ -25,6 +25,8 @@ ROWS: dict[str, Callable[[Place], list[Row]]] = {
     "B8": memory.sixteen_kernels,
     "B9": loading.thousand_notebooks,
     "B10": long_runs.five_hundred_notebooks,
+    "B11": history.questions,
+    "B12": containers.one_notebook,
 }
 
 

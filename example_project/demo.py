@@ -9,7 +9,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from nb_dagster.cli.history import DEFAULT_HOME, open_history
+from nb_dagster.definitions.instance import DEFAULT_HOME, open_history
 
 LOG = Path(DEFAULT_HOME, "demo.log")
 

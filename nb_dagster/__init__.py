@@ -25,11 +25,20 @@ if TYPE_CHECKING:
     from nb_dagster.direct import run_notebook as run_notebook
     from nb_dagster.direct import stream_notebook as stream_notebook
     from nb_dagster.errors import RunRefused as RunRefused
-    from nb_dagster.executors.threads import notebook_executor as notebook_executor
+    from nb_dagster.executors.executor import notebook_executor as notebook_executor
+    from nb_dagster.kernel.compute import Compute as Compute
+    from nb_dagster.notifications.rules import Notify as Notify
+    from nb_dagster.notifications.sensor import notification_sensor as notification_sensor
+    from nb_dagster.project.project import NotebookProject as NotebookProject
+    from nb_dagster.runner.limits import Limits as Limits
+    from nb_dagster.runner.limits import OutputLimits as OutputLimits
     from nb_dagster.runner.result import NotebookFailed as NotebookFailed
     from nb_dagster.runner.result import NotebookResult as NotebookResult
-    from nb_dagster.runner.run import Limits as Limits
     from nb_dagster.runner.run import NotebookRun as NotebookRun
+    from nb_dagster.runs.history import History as History
+    from nb_dagster.runs.history import history as history
+    from nb_dagster.runs.past_run import PastAttempt as PastAttempt
+    from nb_dagster.runs.past_run import PastRun as PastRun
 
 # Loaded when first used, so that `from nb_dagster import nb` in a notebook costs nothing.
 _HOMES = {
@@ -38,14 +47,23 @@ _HOMES = {
     "notebook_op": "nb_dagster.definitions.op",
     "NotebookResource": "nb_dagster.definitions.resource",
     "resources": "nb_dagster.definitions.resource",
-    "notebook_executor": "nb_dagster.executors.threads",
+    "Compute": "nb_dagster.kernel.compute",
+    "notebook_executor": "nb_dagster.executors.executor",
+    "Notify": "nb_dagster.notifications.rules",
+    "notification_sensor": "nb_dagster.notifications.sensor",
+    "NotebookProject": "nb_dagster.project.project",
     "run_notebook": "nb_dagster.direct",
     "RunRefused": "nb_dagster.errors",
     "stream_notebook": "nb_dagster.direct",
     "NotebookFailed": "nb_dagster.runner.result",
     "NotebookResult": "nb_dagster.runner.result",
-    "Limits": "nb_dagster.runner.run",
+    "Limits": "nb_dagster.runner.limits",
+    "OutputLimits": "nb_dagster.runner.limits",
     "NotebookRun": "nb_dagster.runner.run",
+    "History": "nb_dagster.runs.history",
+    "history": "nb_dagster.runs.history",
+    "PastAttempt": "nb_dagster.runs.past_run",
+    "PastRun": "nb_dagster.runs.past_run",
 }
 
 __all__ = [  # noqa: PLE0604 - the keys are texts

@@ -8,13 +8,15 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 
+from nb_dagster.kernel.compute import IN_PROCESS, Compute
 from nb_dagster.notebook.document import NotebookDocument
 from nb_dagster.runner.background import BackgroundRun
 from nb_dagster.runner.events import Event
 from nb_dagster.runner.execution import Execution
+from nb_dagster.runner.limits import DEFAULT_OUTPUT, Limits, OutputLimits
 from nb_dagster.runner.prepared import prepare
 from nb_dagster.runner.result import NotebookResult
-from nb_dagster.runner.run import MAX_CELL_OUTPUT, MAX_OUTPUT, Limits, NotebookRun
+from nb_dagster.runner.run import NotebookRun
 from nb_dagster.runner.secrets import Secrets
 from nb_dagster.store.notebooks import NotebookStore
 
@@ -30,10 +32,10 @@ def run_notebook(
     timeout: float | None = None,
     cell_timeout: float | None = None,
     stall_timeout: float | None = None,
-    max_cell_output: int | None = MAX_CELL_OUTPUT,
-    max_output: int | None = MAX_OUTPUT,
+    output_limits: OutputLimits = DEFAULT_OUTPUT,
     environment: Mapping[str, str] | None = None,
     secrets: Secrets = (),
+    compute: Compute = IN_PROCESS,
     upstream: Mapping[str, Mapping[str, object]] | None = None,
 ) -> NotebookResult:
     """Call a notebook as a function, and wait for it.
@@ -51,11 +53,11 @@ def run_notebook(
         timeout: seconds for the whole run.
         cell_timeout: seconds for each cell.
         stall_timeout: seconds without any output or finished cell.
-        max_cell_output: characters that a cell may show; the rest is left out, with a mark. None for any number.
-        max_output: characters that all cells may show together.
+        output_limits: how much of what it shows and hands out is kept; the rest is left out, with a mark.
         environment: variables for the kernel beside those of this process.
         secrets: what ``nb.secret`` gives the notebook: names of environment variables, or names and where they are
             (``env:NAME``, ``file:PATH``).
+        compute: where its kernel runs, and with what: in a process here, or in a container.
         upstream: what ``nb.upstream`` holds, by name: dicts with ``outputs``, ``metrics``, ``artifacts``, ``checks``.
 
     Returns:
@@ -75,9 +77,10 @@ def run_notebook(
         kernel=kernel,
         preload=preload,
         cwd=cwd,
-        limits=Limits(timeout, cell_timeout, stall_timeout, max_cell_output, max_output),
+        limits=Limits(timeout, cell_timeout, stall_timeout, output_limits),
         environment=environment or {},
         secrets=secrets,
+        compute=compute,
         upstream=upstream or {},
     )
     return BackgroundRun(_with_output(run)).result()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["InvalidParameter", "RunRefused", "UnknownKernel", "UnreadableNotebook"]
+__all__ = ["InvalidParameter", "RunRefused", "UnknownEnvironment", "UnknownKernel", "UnreadableNotebook"]
 
 
 class RunRefused(ValueError):
@@ -19,3 +19,7 @@ class InvalidParameter(RunRefused):
 
 class UnknownKernel(RunRefused):
     """No kernel of that name is installed."""
+
+
+class UnknownEnvironment(RunRefused):
+    """There is no environment of that name, or no kernel can run in it."""

@@ -20,18 +20,22 @@ import json
 import math
 import numbers
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, NoReturn
+from urllib.parse import unquote
 
 __all__ = ["artifact", "check", "context", "figure", "input", "metric", "output", "secret", "skip", "upstream"]
 
 MIME_TYPE = "application/vnd.nb-dagster.record+json"
 CONTEXT_VARIABLE = "NB_DAGSTER_CONTEXT"
 _VALUES_FOLDER = ".values"  # frames and arrays, apart from the author's artifacts
+_NO_NAME = re.compile(r"^/|^[A-Za-z]:|(^|/)\.\.(/|$)|[\\\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_LONGEST_NAME, _LONGEST_PATH = 200, 1000  # bytes, so that there is room for what is put before and behind it
 
 
 def output(name: str, value: object) -> None:
@@ -60,7 +64,7 @@ def output(name: str, value: object) -> None:
     if folder is not None:
         record["file"] = f"{_VALUES_FOLDER}/{name}.{file_format}"
         path = inside(folder / _VALUES_FOLDER, f"{name}.{file_format}")
-        _write_atomically(path, lambda partial: write_value(value, file_format, partial))
+        write_atomically(path, lambda partial: write_value(value, file_format, partial))
     _publish(record, f"{name}: {type(value).__name__} of {' x '.join(map(str, shape))}")
 
 
@@ -117,16 +121,16 @@ def artifact(name: str, source: str | os.PathLike[str] | bytes) -> None:
     size = len(source) if isinstance(source, bytes) else source.stat().st_size
     record = {"kind": "artifact", "name": _name(name), "size": size}
     folder = _files_folder()
-    if folder is None:
-        inside(Path.cwd(), name)
-    else:
-        path = inside(folder, name)
+    path = inside(folder or Path.cwd(), name)
+    if folder is not None:
+        if path.is_relative_to(folder / _VALUES_FOLDER):
+            raise ValueError(f"nb.artifact({name!r}): the folder {_VALUES_FOLDER} is for the values of nb.output")
         if isinstance(source, bytes):
             content = source
-            _write_atomically(path, lambda partial: partial.write_bytes(content))
+            write_atomically(path, lambda partial: partial.write_bytes(content))
         elif source.resolve() != path:
             original = source
-            _write_atomically(path, lambda partial: shutil.copyfile(original, partial))
+            write_atomically(path, lambda partial: shutil.copyfile(original, partial))
         record["file"] = name
     _publish(record, f"{name} ({size:,} bytes)")
 
@@ -250,13 +254,39 @@ class _Context:
 
     @property
     def now(self) -> datetime:
-        """When the run started, with time zone."""
+        """When the run started, with time zone; of one that a schedule made, the moment it was scheduled for."""
         return _moment(self._value("now")) or datetime.now(timezone.utc)
 
     @property
     def commit(self) -> str | None:
         """The git commit of the source, or None."""
         return self._value("commit")
+
+    @property
+    def ci(self) -> dict[str, str]:
+        """The GitHub Actions job that has started the run: ``repository``, ``sha``, ``ref``, ``url`` and more; empty elsewhere."""
+        return dict(_run().get("context", {}).get("ci") or {})
+
+    @property
+    def data(self) -> Path:
+        """A folder that all notebooks of this run share, also when it is executed again from a failure.
+
+        It is one of this machine, and nothing in it is ever deleted. In a notebook opened by hand it is ``.nb_dagster/data``
+        under the working directory.
+
+        Raises:
+            LookupError: the kernel is in a pod that shares no folder with other notebooks.
+
+        Example:
+            >>> (nb.context.data / "rows.csv").write_text("1,2,3")
+        """
+        if _run().get("context", {}).get("data", "") is None:
+            raise LookupError(
+                "nb.context.data: this pod shares no folder; mount a claim, or a folder of the nodes, where the store is"
+            )
+        folder = Path(self._value("data") or Path(".nb_dagster", "data").absolute())
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
 
     def _value(self, name: str) -> str | None:
         value: str | None = _run().get("context", {}).get(name)
@@ -320,7 +350,7 @@ def _run() -> dict[str, Any]:
 
 def _files_folder() -> Path | None:
     folder = _run().get("files")
-    return Path(folder).resolve() if folder else None
+    return real_folder(Path(folder)) if folder else None
 
 
 def _name(name: str) -> str:
@@ -330,16 +360,28 @@ def _name(name: str) -> str:
 
 
 def inside(folder: Path, name: str) -> Path:
-    """The path of ``name`` in ``folder``, which it must not leave (also not through a link)."""
-    if "\0" in name or Path(name).is_absolute() or ".." in Path(name).parts:
-        raise ValueError(f"{name!r} is no name inside the run's folder")
-    path = (folder / name).resolve()
-    if not path.is_relative_to(folder) or path == folder:
-        raise ValueError(f"{name!r} is no name inside the run's folder")
+    """The path of ``name`` in ``folder``, which it must not leave: not through a link, nor where it is part of an address."""
+    decoded = name
+    while len(name) <= _LONGEST_PATH and (once := unquote(decoded, errors="surrogateescape")) != decoded:
+        decoded = once
+    parts = decoded.encode(errors="surrogatepass").split(b"/")
+    is_short = len(name) <= _LONGEST_PATH and max(map(len, parts)) <= _LONGEST_NAME
+    path = (folder / name).resolve() if is_short and not _NO_NAME.search(decoded) else folder
+    if path == folder or not path.is_relative_to(folder):
+        raise ValueError(
+            f"{_shorten(name, 60)!r} is no name inside the run's folder; it may have sub-folders, as 'plots/a.png', but no "
+            f"'..', backslash, drive, control character, link to elsewhere, or part of more than {_LONGEST_NAME} bytes"
+        )
     return path
 
 
-def _write_atomically(path: Path, write: Any) -> None:
+def real_folder(folder: Path) -> Path:
+    """A folder without the links that lead to it; where it is itself a link, nothing is inside of it."""
+    return folder.parent.resolve() / folder.name
+
+
+def write_atomically(path: Path, write: Any) -> None:
+    """Write a file in one step: it is there whole, or not at all; a link in its place is replaced, not followed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, partial = tempfile.mkstemp(prefix=".partial-", suffix=path.suffix, dir=path.parent)
     os.close(handle)
@@ -400,7 +442,8 @@ def write_value(value: Any, file_format: str, path: Path) -> None:
     if file_format == "npy":
         import numpy
 
-        numpy.save(path, value, allow_pickle=False)
+        with path.open("wb") as file:  # given a path, numpy may write to another
+            numpy.save(file, value, allow_pickle=False)
     elif hasattr(value, "write_parquet"):
         value.write_parquet(path)
     else:

@@ -17,7 +17,16 @@ from nb_dagster.testing import run_notebook
 from tests.notebooks import write_notebook
 
 ROOT = Path(__file__).parent.parent
+NB_DAGSTER = Path(sys.executable).parent / "nb-dagster"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+PROJECT = """
+notebooks: notebooks
+workflows:
+  ingest: {outs: [rows]}
+  train: {after: {ingest: rows}}
+pipelines: {nightly: [ingest, train]}
+"""
 
 
 def blocks(page: Path, language: str) -> list[str]:
@@ -40,6 +49,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in "ab":
         write_notebook(notebooks / f"{name}.ipynb", "1")
     (tmp_path / "params.yaml").write_text("n: 500\n")
+    (tmp_path / "nb_dagster.yaml").write_text(PROJECT)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -102,6 +112,12 @@ def test_the_examples_of_records_record(tmp_path: Path) -> None:
     assert run_notebook(write_notebook(tmp_path / "b.ipynb", upstream), upstream=recorded).ok
 
 
+def test_the_example_of_a_shared_folder_writes_into_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (cell,) = blocks(ROOT / "docs/records.md", "python cell data")
+    assert run_notebook(write_notebook(tmp_path / "a.ipynb", cell)).ok
+    assert (tmp_path / ".nb_dagster/data/rows.csv").read_text() == "1,2,3"
+
+
 def test_the_example_of_a_secret_reads_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DB_PASSWORD", "correct horse")
     (cell,) = blocks(ROOT / "docs/secrets.md", "python cell")
@@ -121,21 +137,55 @@ def nb_mime() -> str:
     return nb.MIME_TYPE
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/command-line.md", "docs/speed.md"])
+@pytest.mark.parametrize(
+    "page",
+    [
+        "README.md",
+        *(
+            pytest.param(each, marks=pytest.mark.slow)
+            for each in ("docs/command-line.md", "docs/history.md", "docs/speed.md")
+        ),
+    ],
+)
 def test_each_command_line_example_runs(project: Path, page: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with tempfile.TemporaryDirectory(prefix="docs-") as runtime:  # the servers that it keeps warm are its own
         monkeypatch.setenv("XDG_RUNTIME_DIR", runtime)
         run_commands(page, project)
 
 
+@pytest.mark.slow
+def test_the_job_of_github_actions_runs_the_pipeline_and_keeps_its_notebooks(project: Path) -> None:
+    (block,) = blocks(ROOT / "docs/ci.md", "yaml")
+    (job,) = yaml.safe_load(block)["jobs"].values()
+    commands = [each["run"] for each in job["steps"] if each.get("run", "").startswith("nb-dagster ")]
+    assert len(commands) == 2
+    for command in commands:
+        _, *words = shlex.split(command)
+        ran = subprocess.run([NB_DAGSTER, *words], cwd=project, capture_output=True, text=True, check=False)
+        assert ran.returncode == 0, ran.stderr
+    (upload,) = (each for each in job["steps"] if "upload-artifact" in each.get("uses", ""))
+    assert len(list((project / upload["with"]["path"]).glob("*/*/train.ipynb"))) == 1
+
+
+RUN = "1a2b3c4d"
+
+
 def run_commands(page: str, project: Path) -> None:
     for block in blocks(ROOT / page, "sh"):
         for line in block.strip().splitlines():
-            words = shlex.split(line, comments=True)
+            words = [latest_run(project) if word == RUN else word for word in shlex.split(line, comments=True)]
             assert words[0] in ("nb-dagster", "papermill")
             command = Path(sys.executable).parent / words[0]
             ran = subprocess.run([command, *words[1:]], cwd=project, capture_output=True, text=True, check=False)
             assert ran.returncode == 0, ran.stderr
+
+
+def latest_run(project: Path) -> str:
+    """What stands for a run in the examples: the one that the line before has made."""
+    import dagster as dg
+
+    with dg.DagsterInstance.from_config(str(project / ".nb_dagster")) as instance:
+        return instance.get_run_ids(limit=1)[0][:8]
 
 
 def test_the_run_config_example_fits_the_asset(project: Path) -> None:

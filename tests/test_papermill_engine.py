@@ -24,7 +24,7 @@ from tests.notebooks import cell_statuses, printed, read, run_metadata, write_no
 PAPERMILL = str(Path(sys.executable).with_name("papermill"))
 Execute = Callable[..., Any]
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*:DeprecationWarning:papermill")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:.*:DeprecationWarning:papermill")]
 
 
 @pytest.fixture
@@ -243,6 +243,7 @@ class TestInterface:
         execute("print('two')")
         assert printed("out.ipynb") == "two\n"
 
+    @pytest.mark.slow
     def test_a_failure_exits_with_1(self, tmp_path: Path) -> None:
         write_notebook(tmp_path / "in.ipynb", "raise ValueError('no data')")
         command = [PAPERMILL, "in.ipynb", "out.ipynb", "--engine", "nb_dagster"]
@@ -254,6 +255,7 @@ class TestInterface:
 
 
 class TestNeighbour:
+    @pytest.mark.slow
     def test_importing_us_leaves_papermill_alone(self) -> None:
         script = (
             "import nb_dagster, sys\nfrom nb_dagster import run_notebook\nassert 'papermill' not in sys.modules\n"

@@ -1,6 +1,7 @@
 """Our jobs, and plain ones beside them, for ``dagster job execute``."""
 
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import dagster as dg
 import nb_dagster as nbd
 
 NOTEBOOKS = Path(os.environ["BENCH_NOTEBOOKS"])
+ROOT = str(Path(__file__).parents[2])
 STEPS = 6
 ONE_AT_A_TIME = nbd.notebook_executor.configured({"max_concurrent": 1})
 PRELOADED = [  # what a step imports
@@ -53,6 +55,29 @@ def plain_job(name: str, executor: dg.ExecutorDefinition, tags: Mapping[str, str
     return graph.to_job(name=name, executor_def=executor)
 
 
+def container_jobs() -> list[dg.JobDefinition]:
+    """One notebook in a container; where there is an image for it."""
+    image = os.environ.get("BENCH_IMAGE")
+    if not image:
+        return []
+    settings = {
+        "image": image,
+        "volumes": [f"{sys.prefix}:{sys.prefix}:ro", f"{ROOT}:{ROOT}:ro"],
+        "env": {
+            "PATH": f"{sys.prefix}/bin:/usr/bin:/bin",
+            "PYTHONPATH": ROOT,
+            "BENCH_NOTEBOOKS": str(NOTEBOOKS),
+            "BENCH_IMAGE": image,
+        },
+    }
+    kinds = {"container_kernel": "docker-kernel", "container_step": "docker"}
+    one = NOTEBOOKS / "one.ipynb"
+    return [
+        nbd.notebook_job(name, [nbd.notebook_op(one, name="one", compute={**settings, "isolation": kind})])
+        for name, kind in kinds.items()
+    ]
+
+
 def notebook_jobs() -> list[dg.JobDefinition]:
     """All of them."""
     return [
@@ -62,6 +87,7 @@ def notebook_jobs() -> list[dg.JobDefinition]:
         plain_job("plain_processes", ONE_AT_A_TIME, {}),
         nbd.notebook_job("eight", notebooks("two", 8)),
         nbd.notebook_job("eight_preloading", notebooks("two", 8), executor_def=PRELOADING),
+        *container_jobs(),
     ]
 
 

@@ -1,6 +1,7 @@
 """dagstermill's jobs, and plain ones beside them, for ``dagster job execute`` in its own environment."""
 
 import os
+import sys
 import warnings
 from pathlib import Path
 
@@ -50,10 +51,34 @@ def plain_job(name: str, executor: dg.ExecutorDefinition) -> dg.JobDefinition:
     return graph.to_job(name=name, executor_def=executor)
 
 
+def container_jobs() -> list[dg.JobDefinition]:
+    """One notebook in a container; where there is an image for it."""
+    image = os.environ.get("BENCH_IMAGE")
+    if not image:
+        return []
+    from dagster_docker import docker_executor  # type: ignore[import-not-found]
+
+    home, root = os.environ["DAGSTER_HOME"], str(Path(__file__).parents[2])
+    same = (f"{sys.prefix}:{sys.prefix}:ro", f"{root}:{root}:ro", f"{NOTEBOOKS}:{NOTEBOOKS}:ro", f"{home}:{home}:rw")
+    config = {
+        "image": image,
+        "env_vars": [
+            f"PATH={sys.prefix}/bin:/usr/bin:/bin",
+            "PYTHONWARNINGS=ignore",
+            "DAGSTER_HOME",
+            "BENCH_NOTEBOOKS",
+            "BENCH_IMAGE",
+        ],
+        "container_kwargs": {"volumes": list(same), "init": True},
+    }
+    return [notebook_job("container_step", "one", 1, docker_executor.configured(config))]
+
+
 defs = dg.Definitions(
     jobs=[
         notebook_job("notebook_steps", "one", STEPS, ONE_AT_A_TIME),
         plain_job("plain_steps", ONE_AT_A_TIME),
         notebook_job("eight", "two", 8, None),
+        *container_jobs(),
     ]
 )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nb_dagster.cli.target import Target
@@ -21,7 +21,7 @@ def find_target(name: str, options: Mapping[str, Any]) -> Target:
     Raises:
         RunRefused: there is no such notebook file, and no such workflow.
     """
-    if not ("/" in name or name.endswith(_SUFFIXES) or Path(name).exists()):
+    if not ("/" in name or name.endswith(_SUFFIXES) or os.path.exists(name)):
         from nb_dagster.cli.workspace import find_workflow
 
         return find_workflow(name, options)

@@ -49,6 +49,8 @@ class _Lines:
             self._print(event.text)
         elif isinstance(event, events.Warned):
             self._print(f"warning: {event.message}\n")
+        elif isinstance(event, events.Waiting):
+            self._print(f"{event.message}\n")
         elif isinstance(event, events.Usage):
             self._print(f"{'' if self._at_start else chr(10)}{_usage(event)}\n")
 
@@ -74,6 +76,8 @@ class _Bar:
             self._progress.console.print(event.text, end="", markup=False, highlight=False)
         elif isinstance(event, events.Warned):
             self._progress.console.print(f"warning: {event.message}", markup=False)
+        elif isinstance(event, events.Waiting):
+            self._progress.console.print(event.message, markup=False)
         elif isinstance(event, events.Usage):
             self._progress.update(self._task, memory=in_words(event.memory))
 
@@ -84,12 +88,17 @@ def summary(result: NotebookResult) -> str:
     lines = [f"{result.workflow} {words} ({result.duration_s:.2f} s{_peak(result)})"]
     if result.error is not None:
         lines += ["", result.error.traceback, ""]
-    shown = {**result.records.to_json()["outputs"], **result.metrics}
-    lines += [f"  {name} = {_short(value)}" for name, value in shown.items()]
-    lines += [f"  {name}: {path}" for name, path in result.artifacts.items()]
-    lines += [f"  check {name}: {'passed' if passed else 'FAILED'}" for name, passed in result.checks.items()]
+    lines += record_lines(result)
     lines.append(f"  executed notebook: {result.executed_notebook}")
     return "\n".join(lines)
+
+
+def record_lines(result: NotebookResult) -> list[str]:
+    """What a run has handed out, a line each."""
+    shown = {**result.records.to_json()["outputs"], **result.metrics}
+    lines = [f"  {name} = {_short(value)}" for name, value in shown.items()]
+    lines += [f"  {name}: {path}" for name, path in result.artifacts.items()]
+    return lines + [f"  check {name}: {'passed' if passed else 'FAILED'}" for name, passed in result.checks.items()]
 
 
 def _peak(result: NotebookResult) -> str:

@@ -1,4 +1,7 @@
-"""Workflows by name: the notebook assets, and the jobs of one notebook, that this folder's ``workspace.yaml`` loads."""
+"""Workflows by name: the notebook assets, and the jobs of one notebook, of this folder.
+
+They are those that its ``workspace.yaml`` loads, or those of its ``nb_dagster.yaml`` where there is none.
+"""
 
 from __future__ import annotations
 
@@ -13,39 +16,74 @@ from typing import TYPE_CHECKING, Any
 
 from nb_dagster.cli.target import Target
 from nb_dagster.errors import RunRefused
+from nb_dagster.garbage import leave_out_what_is_here
 from nb_dagster.notebook.document import NotebookDocument
 
 if TYPE_CHECKING:
     import dagster as dg
 
 WORKSPACE = Path("workspace.yaml")
+PROJECT = Path("nb_dagster.yaml")
 
 
 def find_workflow(name: str, options: Mapping[str, Any]) -> Target:
     """The workflow of that name.
 
     Raises:
-        RunRefused: there is no workspace here, it cannot be loaded, or it has no such workflow.
+        RunRefused: there is no workspace or project here, it cannot be loaded, or it has no such workflow.
     """
-    if not WORKSPACE.exists():
+    file = _file()
+    if file is None:
         raise RunRefused(
-            f"{name!r} is no notebook file, and no workflow either: there is no {WORKSPACE} in this folder"
+            f"{name!r} is no notebook file, and no workflow either: there is no {WORKSPACE} and no {PROJECT} in this folder"
         )
     known: dict[str, None] = {}
-    for defs in _load_workspace():
+    for defs in _load(file):
         for workflow, target in _workflows(defs, options):
             if workflow == name:
                 return target
             known[workflow] = None
-    raise RunRefused(
-        f"{name!r} is no notebook file, and no workflow of {WORKSPACE} (it has {', '.join(known) or 'none'})"
-    )
+    raise RunRefused(f"{name!r} is no notebook file, and no workflow of {file} (it has {', '.join(known) or 'none'})")
+
+
+def find_job(name: str) -> dg.JobDefinition:
+    """The job of that name.
+
+    Raises:
+        RunRefused: there is no workspace or project here, it cannot be loaded, or it has no such job.
+    """
+    file = _file()
+    if file is None:
+        raise RunRefused(f"there is no pipeline {name!r}: there is no {WORKSPACE} and no {PROJECT} in this folder")
+    known: list[str] = []
+    for defs in _load(file):
+        repository = defs.get_repository_def()
+        known += [each.name for each in repository.get_all_jobs() if not each.name.startswith("__")]
+        if name in known:
+            return repository.get_job(name)
+    raise RunRefused(f"there is no pipeline {name!r} in {file} (its jobs are {', '.join(known) or 'none'})")
+
+
+def _file() -> Path | None:
+    return next((each for each in (WORKSPACE, PROJECT) if each.exists()), None)
+
+
+def _load(file: Path) -> Iterator[dg.Definitions]:
+    return _load_workspace() if file == WORKSPACE else _load_project()
+
+
+def _load_project() -> Iterator[dg.Definitions]:
+    from nb_dagster.project.project import NotebookProject
+
+    leave_out_what_is_here()
+    yield NotebookProject.from_yaml(PROJECT).build_defs()
 
 
 def _load_workspace() -> Iterator[dg.Definitions]:
     import dagster as dg
     import yaml
 
+    leave_out_what_is_here()
     settings = yaml.safe_load(WORKSPACE.read_text(encoding="utf-8")) or {}
     for entry in settings.get("load_from", []):
         try:
@@ -103,4 +141,4 @@ def _target(op: Any, options: Mapping[str, Any], make_job: Any) -> Target:
     document = NotebookDocument.read(op.tags[NOTEBOOK_TAG])
     fields = getattr(op.config_schema.config_type, "fields", {})
     given = frozenset(name for name in document.parameters if name not in fields or not fields[name].is_required)
-    return Target(document, options, given, make_job)
+    return Target(document, options, given, make_job, op.tags)

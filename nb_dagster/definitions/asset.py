@@ -7,12 +7,15 @@ from typing import Any
 import dagster as dg
 
 from nb_dagster.definitions.names import dagster_name, list_of_names
+from nb_dagster.definitions.partition_params import PartitionParams
 from nb_dagster.definitions.results import check_results, step_outputs
 from nb_dagster.definitions.retries import ALL_CLASSES, FailureClass
+from nb_dagster.definitions.single_flight import OnBusy
 from nb_dagster.definitions.step import run_step
 from nb_dagster.definitions.upstream import Upstream, inputs_of, op_inputs, with_inputs
 from nb_dagster.definitions.workflow import Workflow
-from nb_dagster.runner.run import MAX_CELL_OUTPUT, MAX_OUTPUT, Limits
+from nb_dagster.kernel.compute import Compute
+from nb_dagster.runner.limits import DEFAULT_OUTPUT, Limits, OutputLimits
 from nb_dagster.runner.secrets import Secrets
 
 
@@ -27,6 +30,7 @@ def notebook_asset(
     outs: Sequence[str] | Mapping[str, dg.AssetOut] | None = None,
     checks: Sequence[str | dg.AssetCheckSpec] | None = None,
     partitions_def: dg.PartitionsDefinition[Any] | None = None,
+    partition_params: PartitionParams | None = None,
     backfill_policy: dg.BackfillPolicy | None = None,
     group_name: str | None = None,
     description: str | None = None,
@@ -39,13 +43,14 @@ def notebook_asset(
     cwd: str | os.PathLike[str] | None = None,
     environment: Mapping[str, str] | None = None,
     secrets: Secrets = (),
+    compute: Compute | Mapping[str, Any] | None = None,
     timeout: float | None = None,
     cell_timeout: float | None = None,
     stall_timeout: float | None = None,
-    max_cell_output: int | None = MAX_CELL_OUTPUT,
-    max_output: int | None = MAX_OUTPUT,
+    output_limits: OutputLimits = DEFAULT_OUTPUT,
     retry_policy: dg.RetryPolicy | None = None,
     retry_on: Collection[FailureClass] = ALL_CLASSES,
+    single_flight: OnBusy | None = None,
     pool: str | None = None,
     io_manager_key: str | None = None,
 ) -> dg.AssetsDefinition:
@@ -64,6 +69,7 @@ def notebook_asset(
         outs: the declared outputs, as names, or as names with an ``AssetOut``.
         checks: names of the checks it makes with ``nb.check``.
         partitions_def: its partitions; ``partition_key`` and the window are parameters where the notebook declares them.
+        partition_params: other parameters that the partition fills, with its ``key``, its ``start`` or its ``end``.
         backfill_policy: how backfills launch runs.
         group_name: the asset's group.
         description: None takes the notebook's first Markdown cell.
@@ -78,13 +84,15 @@ def notebook_asset(
         environment: variables for the kernel.
         secrets: what ``nb.secret`` gives the notebook: names of environment variables, or names and where they are
             (``env:NAME``, ``file:PATH``, ``dg.EnvVar("NAME")``).
+        compute: where it runs, and with what: a ``Compute``, or its settings by name; None runs it in a process here.
         timeout: seconds for a whole attempt.
         cell_timeout: seconds for each cell.
         stall_timeout: seconds without any output or finished cell.
-        max_cell_output: characters that a cell may show; the rest is left out, with a mark. None for any number.
-        max_output: characters that all cells may show together.
+        output_limits: how much of what it shows and hands out is kept; the rest is left out, with a mark.
         retry_policy: retries of a failed attempt.
         retry_on: the failures that are retried: ``exception``, ``timeout``, ``killed``, ``infrastructure``.
+        single_flight: what becomes of a run that starts while another one runs it: ``refuse`` fails it at once, ``queue``
+            has it wait; None runs both.
         pool: Dagster pool whose slot an attempt takes.
         io_manager_key: the IO manager that stores its values.
 
@@ -102,13 +110,16 @@ def notebook_asset(
         name=name,
         params=params,
         inputs=tuple(ins or ()),
+        partition_params=partition_params,
         kernel=kernel,
         preload=preload,
         cwd=cwd,
         environment=environment,
         secrets=secrets,
-        limits=Limits(timeout, cell_timeout, stall_timeout, max_cell_output, max_output),
+        compute=compute,
+        limits=Limits(timeout, cell_timeout, stall_timeout, output_limits),
         retry_on=retry_on,
+        single_flight=single_flight,
     )
     prefix = [key_prefix] if isinstance(key_prefix, str) else list(key_prefix or ())
     inputs = inputs_of(ins or {})
@@ -139,7 +150,7 @@ def notebook_asset(
 
     def notebook(context: dg.AssetExecutionContext, values: Mapping[str, Any]) -> Iterator[Any]:
         result = run_step(context.op_execution_context, workflow, values)
-        yield from step_outputs(result, records)
+        yield from step_outputs(result, records, output_limits)
         yield from check_results(result, list(check_specs.values()))
 
     op_ins, input_keys = op_inputs(own, inputs)

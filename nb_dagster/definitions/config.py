@@ -16,7 +16,6 @@ from nb_dagster.notebook.compound_types import BoundedType, ChoiceType, DictType
 from nb_dagster.notebook.parameters import CONTEXT_PARAMETERS, NO_DEFAULT, Parameter, Parameters
 from nb_dagster.notebook.types import (
     JSON,
-    AnyType,
     BoolType,
     DatetimeType,
     DateType,
@@ -51,21 +50,36 @@ class _CheckedValue(ConfigType):
         return _checked(self.declared, value)
 
 
+class _CheckedDict(dg.Map):
+    """A dict, whose keys are checked at launch: with some of them Dagster could not read the run any more."""
+
+    def __init__(self, declared: DictType) -> None:
+        super().__init__(str, _item_type(declared.value))  # type: ignore[no-untyped-call]
+        self.declared = declared
+
+    def post_process(self, value: Any) -> Any:
+        return _checked(self.declared, value)
+
+
 class Launchpad(IDefinitionConfigSchema):
     """The config of an op: a field for each parameter of its notebook.
 
     The fields are made when somebody asks for them, which a process that runs one step of a thousand does once.
     """
 
-    def __init__(self, declared: Parameters, fixed: Mapping[str, JSON], inputs: Collection[str]) -> None:
+    def __init__(
+        self, declared: Parameters, fixed: Mapping[str, JSON], inputs: Collection[str], filled: Collection[str] = ()
+    ) -> None:
         """Say what the fields are made from.
 
         Args:
             declared: the notebook's parameters.
             fixed: values that the definition sets, which become the defaults.
             inputs: names that are filled by upstream values, and are no config.
+            filled: names that are filled from the run where the launchpad says nothing.
         """
         self._declared, self._fixed, self._inputs = declared, fixed, inputs
+        self._filled = {*CONTEXT_PARAMETERS, *filled}
 
     def as_field(self) -> dg.Field:
         return self._as_field
@@ -73,24 +87,24 @@ class Launchpad(IDefinitionConfigSchema):
     @cached_property
     def _as_field(self) -> dg.Field:
         taken = {name: parameter for name, parameter in self._declared.items() if name not in self._inputs}
-        fields = {name: _field(parameter, self._fixed) for name, parameter in taken.items()}
+        fields = {name: _field(parameter, self._fixed, self._filled) for name, parameter in taken.items()}
         return dg.Field(dg.Shape(fields))  # type: ignore[no-untyped-call]
 
 
-def _field(parameter: Parameter, fixed: Mapping[str, JSON]) -> dg.Field:
+def _field(parameter: Parameter, fixed: Mapping[str, JSON], filled: Collection[str]) -> dg.Field:
     config: Any = config_type(parameter.type)
-    known, default = _default(parameter, fixed)
+    known, default = _default(parameter, fixed, filled)
+    description = _description(parameter, filled)
     if known:
-        return dg.Field(config, default_value=default, is_required=False, description=_description(parameter))
-    is_required = parameter.required and parameter.name not in CONTEXT_PARAMETERS
-    return dg.Field(config, is_required=is_required, description=_description(parameter))
+        return dg.Field(config, default_value=default, is_required=False, description=description)
+    return dg.Field(config, is_required=parameter.required and parameter.name not in filled, description=description)
 
 
-def _default(parameter: Parameter, fixed: Mapping[str, JSON]) -> tuple[bool, JSON]:
+def _default(parameter: Parameter, fixed: Mapping[str, JSON], filled: Collection[str]) -> tuple[bool, JSON]:
     """What the launchpad shows; nothing where the notebook's own expression or the run decides."""
     if parameter.name in fixed:
         return True, fixed[parameter.name]
-    if parameter.default is NO_DEFAULT or parameter.name in CONTEXT_PARAMETERS:
+    if parameter.default is NO_DEFAULT or parameter.name in filled:
         return False, None
     try:
         default = parameter.type.check(parameter.default)
@@ -101,11 +115,11 @@ def _default(parameter: Parameter, fixed: Mapping[str, JSON]) -> tuple[bool, JSO
     return True, default
 
 
-def _description(parameter: Parameter) -> str:
+def _description(parameter: Parameter, filled: Collection[str]) -> str:
     parts = [parameter.description, f"[{parameter.type}]"]
     if parameter.expression is not None:
         parts.append(f"as in the notebook: {parameter.expression}")
-    elif parameter.name in CONTEXT_PARAMETERS:
+    elif parameter.name in filled:
         parts.append("filled from the run")
     return " ".join(part for part in parts if part)
 
@@ -125,9 +139,7 @@ def config_type(declared: ParameterType) -> Any:
     if isinstance(declared, ListType):
         return dg.Array(_item_type(declared.item))
     if isinstance(declared, DictType):
-        if isinstance(declared.value, AnyType):
-            return dg.Permissive()  # type: ignore[no-untyped-call]
-        return dg.Map(str, _item_type(declared.value))  # type: ignore[no-untyped-call]
+        return _CheckedDict(declared)
     if isinstance(declared, UnionType) and NoneType() in declared.members and len(declared.members) == 2:
         return dg.Noneable(config_type(next(member for member in declared.members if member != NoneType())))
     return _CheckedValue(declared)

@@ -6,10 +6,12 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import IO, Any, TypeAlias
+from typing import IO, Any, NoReturn, TypeAlias
 
+from nb_dagster.errors import RunRefused
 from nb_dagster.runner.events import Event
 from nb_dagster.runner.result import NotebookResult
+from nb_dagster.runner.run import NotebookRun
 
 Listener: TypeAlias = Callable[[Event], None]
 
@@ -20,10 +22,13 @@ class Follower:
 
     Attributes:
         listener: called with each event.
-        options: ``kernel``, ``cwd``, ``timeout`` and ``cell_timeout``, which go before those of the definition.
+        options: ``kernel``, ``cwd``, ``timeout``, ``cell_timeout`` and ``single_flight``, which go before those of the definition.
         environment: variables for the kernel, which go behind those of the definition.
+        instead: takes what a step would run, in place of running it; it raises.
+        as_of: what was materialized after it, in seconds since the epoch, is not seen; None sees all.
         streams: where the notebook's standard output and error go; None is this process's own.
         on_start: called with each run as it starts; who cancels one is to expect the step's interrupt.
+        on_refuse: called with the words of a run that does not start.
         on_end: called with each result, when its notebook is where it is kept.
     """
 
@@ -31,7 +36,10 @@ class Follower:
     options: Mapping[str, Any] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
     on_start: Callable[[Any], None] = lambda _: None
+    on_refuse: Callable[[RunRefused], None] = lambda _: None
     on_end: Callable[[NotebookResult], None] = lambda _: None
+    instead: Callable[[NotebookRun], NoReturn] | None = None
+    as_of: float | None = None
     streams: tuple[IO[str], IO[str]] | None = None
 
 

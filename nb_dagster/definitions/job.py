@@ -9,7 +9,8 @@ from typing import Any
 import dagster as dg
 
 from nb_dagster.definitions.op import notebook_op
-from nb_dagster.executors.threads import notebook_executor
+from nb_dagster.definitions.tags import job_tags
+from nb_dagster.executors.executor import notebook_executor
 
 
 def notebook_job(
@@ -68,7 +69,7 @@ def notebook_job(
         description=description,
         resource_defs=dict(resource_defs or {}),
         config=config,
-        tags=dict(tags or {}),
+        tags={**job_tags(graph), **(tags or {})},
         hooks=hooks,
         executor_def=executor_def or notebook_executor,
         op_retry_policy=op_retry_policy,

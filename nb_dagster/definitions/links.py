@@ -8,18 +8,22 @@ from urllib.parse import quote
 
 import dagster as dg
 
+from nb_dagster.runner.result import NotebookResult
 from nb_dagster.store.view import view_of
 
 
-def notebook_value(context: dg.OpExecutionContext, executed: str) -> dg.MetadataValue[Any]:
+def notebook_value(context: dg.OpExecutionContext, result: NotebookResult) -> dg.MetadataValue[Any]:
     """The value that asset pages show: a link; or, of a run that knows no code location, the path for a viewer."""
-    if context.run.remote_job_origin is None:
-        return dg.MetadataValue.notebook(view_of(executed))
-    return notebook_link(context, executed)
+    if context.run.remote_job_origin is None and result.page is None:
+        return dg.MetadataValue.notebook(view_of(result.executed_notebook))
+    return notebook_link(context, result)
 
 
-def notebook_link(context: dg.OpExecutionContext, executed: str) -> dg.MetadataValue[Any]:
-    """The value that every page shows as a link: most know no viewer, but all take relative addresses."""
+def notebook_link(context: dg.OpExecutionContext, result: NotebookResult) -> dg.MetadataValue[Any]:
+    """The value that every page shows as a link: to our page, or else to the viewer, by a relative address."""
+    executed = result.executed_notebook
+    if result.page is not None:
+        return dg.MetadataValue.url(result.page)
     if "://" in executed:
         return dg.MetadataValue.url(executed)
     view, here = Path(view_of(executed)), Path.cwd()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import TypeVar
 
 from dagster._core.definitions.utils import DISALLOWED_NAMES
@@ -20,6 +20,13 @@ def dagster_name(name: str) -> str:
     """
     plain = re.sub(r"\W", "_", name, flags=re.ASCII)
     return f"{plain}_notebook" if plain in DISALLOWED_NAMES else plain
+
+
+def free_name(name: str, taken: Collection[str]) -> str:
+    """A name for Dagster that nothing else has: with a number, where the name itself is taken."""
+    plain = dagster_name(name)
+    numbered = (f"{plain}_{number}" for number in range(2, len(taken) + 3))
+    return next(each for each in (plain, *numbered) if each not in taken)
 
 
 def list_of_names(argument: str, names: Iterable[T] | None) -> list[T]:

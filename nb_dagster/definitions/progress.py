@@ -13,6 +13,7 @@ from dagster._core.events import DagsterEvent, EngineEventData
 from nb_dagster.definitions.here import follower
 from nb_dagster.kernel.memory import in_words
 from nb_dagster.runner import events
+from nb_dagster.runner.limits import DEFAULT_OUTPUT, OutputLimits
 from nb_dagster.runner.result import NotebookResult
 
 if TYPE_CHECKING:
@@ -23,8 +24,6 @@ PATIENCE = 0.5
 
 An entry costs Dagster's storage 5 to 15 ms: one for each quick cell would take longer than the cells.
 """
-MAX_EVENTS = 400
-"""Log entries of one attempt; a last one says that there were more."""
 
 
 class StepLog:
@@ -35,12 +34,14 @@ class StepLog:
 
     Args:
         context: the step's context.
+        limits: how many entries there may be, and how much text in the compute log.
     """
 
-    def __init__(self, context: dg.OpExecutionContext) -> None:
+    def __init__(self, context: dg.OpExecutionContext, limits: OutputLimits = DEFAULT_OUTPUT) -> None:
+        self._limits = limits
         self._step = context.get_step_execution_context()
         self._context = context
-        self._written = 0
+        self._written = self._streamed = 0
         self._cells = 0
         self._unsaid: list[events.Started | events.CellFinished] = []
         self._running: events.CellStarted | None = None
@@ -61,6 +62,15 @@ class StepLog:
                 return
             listener(event)
             self._take(event)
+            if isinstance(event, events.Stream):  # a cell that prints all the time leaves no pause
+                self._keep_up(event.at)
+
+    def _keep_up(self, now: float) -> None:
+        """Say what is due by now."""
+        if self._unsaid and now - self._unsaid[0].at >= PATIENCE:
+            self._say()
+        if self._running is not None and now - self._running.at >= PATIENCE:
+            self._announce()
 
     def event(self, message: str, metadata: Mapping[str, Any], **markers: str) -> None:
         """One entry of the event log; ``marker_start`` and ``marker_end`` draw a span on the Gantt chart."""
@@ -72,20 +82,17 @@ class StepLog:
 
     def _take(self, event: events.Event) -> None:
         if isinstance(event, events.Stream):
-            stdout, stderr = follower().streams or (sys.stdout, sys.stderr)
-            target = stderr if event.name == "stderr" else stdout
-            target.write(event.text)
-            target.flush()
+            self._write(event)
         elif isinstance(event, events.CellStarted):
             self._running, self._is_announced = event, False
         elif isinstance(event, events.CellFinished):
             self._finish_cell(event)
         elif isinstance(event, events.Warned):
-            self._context.log.warning(event.message)
-        elif isinstance(event, events.Usage):
+            if self._has_room():
+                self._context.log.warning(event.message)
+        elif isinstance(event, (events.Waiting, events.Usage)):
             self._say()
-            memory = f"{in_words(event.memory)} of memory, {in_words(event.peak_memory)} at most"
-            self._entry(f"running for {event.elapsed_s:.0f} s with {memory}")
+            self._entry(event.message if isinstance(event, events.Waiting) else _usage(event))
         elif isinstance(event, events.Started):
             self._cells = event.cells
             self._unsaid.append(event)
@@ -134,9 +141,33 @@ class StepLog:
     def _name(self, event: events.CellStarted | events.CellFinished) -> str:
         return f"cell {event.number}/{self._cells}"
 
+    def _write(self, event: events.Stream) -> None:
+        """Write text into the compute log; it has what was overwritten, which the notebook does not keep."""
+        stdout, stderr = follower().streams or (sys.stdout, sys.stderr)
+        target = stderr if event.name == "stderr" else stdout
+        before, limit, text = self._streamed, self._limits.notebook, event.text
+        self._streamed += len(text)
+        if limit is not None and self._streamed > limit:
+            if before > limit:
+                return
+            mark = f"more follows; OutputLimits.notebook says that {in_words(limit)} are logged"
+            text = f"{text[: limit - before]}\n[nb_dagster: {mark}]\n"
+        target.write(text)
+        target.flush()
+
     def _entry(self, message: str, **markers: str) -> None:
-        self._written += 1
-        if self._written == MAX_EVENTS:
-            message, markers = f"more cells follow; they are not logged after {MAX_EVENTS} entries", {}
-        if self._written <= MAX_EVENTS:
+        if self._has_room():
             self.event(message, {}, **markers)
+
+    def _has_room(self) -> bool:
+        """Whether there may be one more entry; the last that there may be says so."""
+        self._written += 1
+        limit = self._limits.events
+        if self._written == limit:
+            self.event(f"more follows; OutputLimits.events says that {limit:,} entries are logged", {})
+        return limit is None or self._written < limit
+
+
+def _usage(event: events.Usage) -> str:
+    memory = f"{in_words(event.memory)} of memory, {in_words(event.peak_memory)} at most"
+    return f"running for {event.elapsed_s:.0f} s with {memory}"

@@ -9,7 +9,8 @@ from typing import Any
 
 import dagster as dg
 
-from nb_dagster.notebook.types import JSON
+from nb_dagster.notebook.values import DAGSTERS_KEYS, JSON
+from nb_dagster.runner.executed import write_whole
 from nb_dagster.runner.result import NotebookResult
 
 RECORDS_KEY = "nb_dagster/records"
@@ -22,11 +23,19 @@ def stored_records(result: NotebookResult) -> dg.MetadataValue[Any]:
     """The records of a run, or the place of the file that has them."""
     records = result.records.for_downstream()
     text = json.dumps(records)
-    if len(text) <= MAX_RECORDS:
+    if len(text) <= MAX_RECORDS and survives_dagster(text):
         return dg.MetadataValue.json(records)
     place = f"{result.executed_notebook.removesuffix('.ipynb')}.records.json"
-    _path(place).write_text(text, encoding="utf-8")
+    if "://" in place:
+        _path(place).write_text(text, encoding="utf-8")
+    else:
+        write_whole(Path(place), text)
     return dg.MetadataValue.json({"file": place})
+
+
+def survives_dagster(text: str) -> bool:
+    """Whether Dagster reads back from its event log what this JSON says, and does not make values of its own of it."""
+    return not any(f'"{key}":' in text for key in DAGSTERS_KEYS)
 
 
 def records_of(metadata: Mapping[str, Any]) -> Mapping[str, JSON] | None:

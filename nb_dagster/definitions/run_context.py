@@ -10,14 +10,19 @@ from dagster._core.definitions.dependency import NodeHandle
 from dagster._core.definitions.partitions.utils import has_one_dimension_time_window_partitioning
 from dagster._core.events import DagsterEventType
 from dagster._core.execution.context.system import StepExecutionContext
+from dagster._core.storage.tags import SCHEDULED_EXECUTION_TIME_TAG
 
+from nb_dagster.definitions.ci import ci_of
+from nb_dagster.definitions.here import follower
 from nb_dagster.definitions.records import records_of
 from nb_dagster.notebook.types import JSON
 
 
 def run_context(context: dg.OpExecutionContext) -> dict[str, JSON]:
-    """The partition of the step's run; of several in one run, the window of all."""
-    found: dict[str, JSON] = {}
+    """What the step's run is for: its partition, of several the window of all; the moment it was scheduled for; its CI job."""
+    found: dict[str, JSON] = {"ci": dict(ci_of(context.run.tags))}
+    if scheduled := context.run.tags.get(SCHEDULED_EXECUTION_TIME_TAG):
+        found["now"] = scheduled
     partitions = _partitions_def(context)
     if context.has_partition_key and partitions is not None:
         found["partition_key"] = context.partition_key
@@ -83,7 +88,7 @@ def _of_assets(context: dg.OpExecutionContext, step: StepExecutionContext) -> It
 def _last_materialization(
     context: dg.OpExecutionContext, key: dg.AssetKey, partitions: Sequence[str] | None
 ) -> dg.AssetMaterialization | None:
-    filters = dg.AssetRecordsFilter(asset_key=key, asset_partitions=partitions)
+    filters = dg.AssetRecordsFilter(asset_key=key, asset_partitions=partitions, before_timestamp=follower().as_of)
     found = context.instance.fetch_materializations(filters, limit=1).records
     return found[0].asset_materialization if found else None
 

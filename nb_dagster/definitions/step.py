@@ -9,14 +9,23 @@ from typing import Any
 import dagster as dg
 from dagster._core.errors import DagsterExecutionInterruptedError
 
+from nb_dagster.definitions.compute import kernel_compute
+from nb_dagster.definitions.growth import grown
 from nb_dagster.definitions.here import follower
 from nb_dagster.definitions.metadata import attempt_metadata
+from nb_dagster.definitions.partition_params import partition_values
 from nb_dagster.definitions.progress import StepLog
 from nb_dagster.definitions.resource import store_of
 from nb_dagster.definitions.retries import failure_class
 from nb_dagster.definitions.run_context import run_context, upstream_records
+from nb_dagster.definitions.single_flight import single_flight
+from nb_dagster.definitions.submitted import submitted_document
+from nb_dagster.definitions.tags import tag_run
+from nb_dagster.definitions.worker import close_lost_runs, ending_with, worker_of_step
 from nb_dagster.definitions.workflow import Workflow
 from nb_dagster.errors import RunRefused
+from nb_dagster.interrupts import come_again
+from nb_dagster.kernel.remote import EngineFailed
 from nb_dagster.runner.result import NotebookFailed, NotebookResult
 from nb_dagster.runner.run import NotebookRun
 from nb_dagster.store.notebooks import NotebookStore
@@ -37,35 +46,66 @@ def run_step(context: dg.OpExecutionContext, workflow: Workflow, inputs: Mapping
     Raises:
         dagster.Failure: the notebook did not succeed; the failure has its reason, its error and its link.
     """
-    from nb_dagster.runner.background import BackgroundRun  # brings nbclient
+    options, store, instead = dict(follower().options), store_of(context), follower().instead
+    if instead is not None:
+        instead(_specify(context, store, workflow, inputs, options))
+    come_again()
+    tag_run(context, workflow.name)
+    log = StepLog(context, workflow.limits.output)
+    on_busy = options.pop("single_flight", workflow.single_flight)
+    try:
+        with single_flight(context, on_busy, lambda words: log.event(words, {})):
+            close_lost_runs(context.instance, store.recover())
+            return _run(context, store, workflow, _specify(context, store, workflow, inputs, options), log)
+    except RunRefused as refused:
+        follower().on_refuse(refused)
+        raise dg.Failure(str(refused), allow_retries=False) from None
+    except EngineFailed as failed:
+        follower().on_refuse(RunRefused(str(failed)))
+        raise dg.Failure(f"failed: {failed}", allow_retries="infrastructure" in workflow.retry_on) from None
 
-    store = store_of(context)
-    store.recover()
-    log, options = StepLog(context), dict(follower().options)
-    number = context.retry_number + 1
-    run = NotebookRun(
-        notebook=workflow.document,
-        parameters={**(context.op_config or {}), **inputs},
-        output=store.place(workflow.name, run_id=context.run_id, attempt=number, notebook=workflow.document.name),
+
+def _specify(
+    context: dg.OpExecutionContext,
+    store: NotebookStore,
+    workflow: Workflow,
+    inputs: Mapping[str, Any],
+    options: dict[str, Any],
+) -> NotebookRun:
+    """What a step asks the runner to do."""
+    number, document = context.retry_number + 1, submitted_document(context, workflow)
+    partition, key = run_context(context), context.get_step_execution_context().step.key
+    filled = partition_values(document, workflow.partition_params, partition)
+    return NotebookRun(
+        notebook=document,
+        parameters={**filled, **(context.op_config or {}), **inputs},
+        output=store.place(workflow.name, run_id=context.run_id, attempt=number, notebook=document.name),
         kernel=options.pop("kernel", workflow.kernel),
         preload=workflow.preload,
         cwd=options.pop("cwd", workflow.cwd),
         limits=replace(workflow.limits, **options),
         secrets=workflow.secrets,
+        compute=kernel_compute(grown(workflow.compute, context.instance, context.run_id, key)),
         environment={**follower().environment, **workflow.environment},
         run_id=context.run_id,
         workflow=workflow.name,
         attempt=number,
-        context=run_context(context),
+        worker=str(worker_of_step(context) or ""),
+        context={**partition, "data": str(store.data_folder(context.run.root_run_id or context.run_id))},
         upstream=upstream_records(context),
     )
-    try:
-        background = BackgroundRun(run)
-    except RunRefused as refused:
-        raise dg.Failure(str(refused), allow_retries=False) from None
+
+
+def _run(
+    context: dg.OpExecutionContext, store: NotebookStore, workflow: Workflow, run: NotebookRun, log: StepLog
+) -> NotebookResult:
+    from nb_dagster.runner.background import BackgroundRun  # brings nbclient
+
+    background = BackgroundRun(run)
     follower().on_start(background)
     try:
-        log.consume(background)
+        with ending_with(context, run.worker, background):
+            log.consume(background)
     except BaseException:  # Dagster's cancel, most of all: stop the kernel, keep the notebook, and let it go on
         background.cancel()
         log.consume(background)

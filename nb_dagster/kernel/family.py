@@ -37,6 +37,8 @@ class Family:
             self.signal(signal.SIGKILL)
             if not self._strays():
                 break
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._pid, signal.SIGKILL)  # its group, before its number is free for another
 
     def _members(self) -> list[psutil.Process]:
         members = {process.pid: process for process in self._strays()}

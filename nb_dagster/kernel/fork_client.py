@@ -6,7 +6,6 @@ import array
 import contextlib
 import json
 import os
-import select
 import signal
 import socket
 import subprocess
@@ -15,7 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nb_dagster.kernel.folders import umask
 from nb_dagster.kernel.forked import ForkedProcess
+from nb_dagster.kernel.readable import is_readable
 from nb_dagster.kernel.watchdog import MARK_VARIABLE
 
 _START_SECONDS = 60.0
@@ -205,11 +206,9 @@ def _inherited() -> dict[str, Any]:
     """What a child process would inherit from this one, and a forked kernel must be told."""
     import resource  # Linux, as forking is
 
-    mask = os.umask(0o022)
-    os.umask(mask)
     limits = {name: resource.getrlimit(getattr(resource, name)) for name in dir(resource) if name.startswith("RLIMIT_")}
     nice = os.getpriority(os.PRIO_PROCESS, 0)
-    return {"umask": mask, "limits": limits, "cpus": sorted(os.sched_getaffinity(0)), "nice": nice}
+    return {"umask": umask(), "limits": limits, "cpus": sorted(os.sched_getaffinity(0)), "nice": nice}
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
@@ -224,8 +223,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 def _read_report(process: subprocess.Popen[bytes]) -> dict[str, Any] | None:
     assert process.stdout is not None  # noqa: S101 - it was asked for above
-    readable, _, _ = select.select([process.stdout], [], [], _START_SECONDS)
-    line = process.stdout.readline() if readable else b""
+    line = process.stdout.readline() if is_readable(process.stdout.fileno(), _START_SECONDS) else b""
     try:
         report: dict[str, Any] = json.loads(line)
     except ValueError:

@@ -46,7 +46,7 @@ class ForkServers:
         self._expected: set[_Kind] = set()
         self._servers: dict[_Kind, ForkServer] = {}
         self._retired: list[ForkServer] = []
-        self._refused: set[str] = set()
+        self._refused: set[tuple[str, str]] = set()  # interpreter and module
 
     def find(
         self, python: str, preload: Sequence[str], environment: Mapping[str, str] | None = None
@@ -68,9 +68,9 @@ class ForkServers:
             return shared
         with self._lock:
             self._starts[key] = self._starts.get(key, 0) + 1
-        self._wait(python, preload, environment)
+        self._wait(key)
         with self._lock:
-            key = self._key(python, preload, environment)  # a module may have been refused meanwhile
+            key = self._accepted(key)  # a module may have been refused meanwhile
             server = self._servers.get(key)
             if server is not None and server.is_alive and server.is_fresh:
                 return server
@@ -80,11 +80,11 @@ class ForkServers:
                 self._start(python, key, environment)
             return None
 
-    def _wait(self, python: str, preload: Sequence[str], environment: Mapping[str, str] | None) -> None:
+    def _wait(self, key: _Kind) -> None:
         """Wait for a server that is expected, and where it refuses a module, for the one without."""
         while True:
             with self._lock:
-                key = self._key(python, preload, environment)
+                key = self._accepted(key)
                 coming = self._coming.get(key) if key in self._expected else None
             if coming is None or coming.is_set() or not coming.wait(_WAIT_SECONDS):
                 return
@@ -118,7 +118,11 @@ class ForkServers:
         self._folders.close()
 
     def _key(self, python: str, preload: Sequence[str], environment: Mapping[str, str] | None) -> _Kind:
-        return _Kind(plain_name(python), tuple(sorted(set(preload) - self._refused)), read_at_start(environment))
+        return self._accepted(_Kind(plain_name(python), tuple(sorted(set(preload))), read_at_start(environment)))
+
+    def _accepted(self, key: _Kind) -> _Kind:
+        """The kind without modules that were refused."""
+        return key._replace(preload=tuple(each for each in key.preload if (key.python, each) not in self._refused))
 
     def _start(self, python: str, key: _Kind, environment: Mapping[str, str] | None) -> None:
         coming = self._coming[key] = threading.Event()
@@ -139,7 +143,7 @@ class ForkServers:
         except PreloadRefused as refused:
             _log.warning("%s", refused)
             with self._lock:
-                self._refused.add(refused.module)
+                self._refused.add((key.python, refused.module))
             if key in self._expected:
                 self.expect(python, key.preload, environment)
         except (ForkFailed, OSError) as failed:

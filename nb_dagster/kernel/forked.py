@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import select
 import signal
 import socket
 import subprocess
+
+from nb_dagster.kernel.readable import is_readable
 
 
 class ForkedProcess:
@@ -56,8 +57,7 @@ class ForkedProcess:
 
     def _wait(self, timeout: float | None) -> int | None:
         while self.returncode is None:
-            readable, _, _ = select.select([self._connection], [], [], timeout)
-            if not readable:
+            if not is_readable(self._connection.fileno(), timeout):
                 return None
             received = self._connection.recv(4096)
             self._received += received

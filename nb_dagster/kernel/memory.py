@@ -11,6 +11,8 @@ from pathlib import Path
 
 import psutil
 
+OUT_OF_MEMORY = "ran out of memory"
+"""What every reason says of a kernel or step that had too much of it."""
 _CGROUPS = Path("/sys/fs/cgroup")
 _KERNEL_LOG = "/dev/kmsg"
 _OOM_KILLS = re.compile(r"^oom_kill (\d+)$", re.MULTILINE)

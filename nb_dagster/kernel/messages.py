@@ -43,3 +43,13 @@ async def receive(channel: AsyncZMQSocketChannel) -> dict[str, Any]:
         "content": content,
         "buffers": [memoryview(each) for each in frames[start + 5 :]],
     }
+
+
+def look_again(channel: AsyncZMQSocketChannel) -> None:
+    """Wake up who waits for a channel's next message, if that is there.
+
+    To be called when something was sent on the channel meanwhile: jupyter_client sends past asyncio, and a message that
+    arrives at that moment is then not told of.
+    """
+    socket: Any = channel.socket
+    socket._schedule_remaining_events()  # noqa: SLF001 - pyzmq calls it after each of its own sends

@@ -15,17 +15,17 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
+from nb_dagster.kernel.environment import Environment
 from nb_dagster.kernel.family import Family
 from nb_dagster.kernel.folders import private_folder
-from nb_dagster.kernel.memory import Memory, in_words
+from nb_dagster.kernel.memory import OUT_OF_MEMORY, Memory, in_words
+from nb_dagster.kernel.remote import EngineFailed, RemoteFamily, RemotePlace, RemoteProcess
 from nb_dagster.kernel.watchdog import MARK_VARIABLE, WATCHDOG
 
 if TYPE_CHECKING:
     from jupyter_client.asynchronous.client import AsyncKernelClient
     from jupyter_client.manager import AsyncKernelManager
 
-FORK_PROVISIONER = "nb-dagster-fork"
-"""The provisioner's name in a kernel spec: ``{"kernel_provisioner": {"provisioner_name": "nb-dagster-fork"}}``."""
 START_TIMEOUT = 60.0
 """Seconds a kernel may take to answer its first request."""
 INTERRUPT_GRACE = 1.0
@@ -38,7 +38,15 @@ SHUTDOWN_GRACE = 3.0
 
 
 class KernelDied(Exception):
-    """The kernel process ended by itself; the message says how, in words."""
+    """The kernel process ended; the message says how, in words.
+
+    Attributes:
+        is_infrastructure: whether that was no fault of its own.
+    """
+
+    def __init__(self, words: str, *, is_infrastructure: bool = False) -> None:
+        super().__init__(words)
+        self.is_infrastructure = is_infrastructure
 
 
 class Kernel:
@@ -48,6 +56,7 @@ class Kernel:
         client: its Jupyter client, channels open.
         folder: its private folder.
         memory: its memory, as far as somebody looked.
+        remote: what it runs in, where that is a container or pod.
     """
 
     def __init__(self, manager: AsyncKernelManager, folder: Path) -> None:
@@ -55,8 +64,13 @@ class Kernel:
         self.folder = folder
         self.client: AsyncKernelClient = manager.client()
         self._died: asyncio.Task[None] | None = None
-        self._family = Family(self.process.pid, str(folder))
-        self.memory = Memory(self.process.pid)
+        process: Any = self.process
+        self.remote = process if isinstance(process, RemoteProcess) else None
+        if self.remote is None:
+            self._family: Family | RemoteFamily = Family(process.pid, str(folder))
+            self.memory = Memory(process.pid)
+        else:
+            self._family, self.memory = RemoteFamily(self.remote), self.remote.memory()
 
     @property
     def process(self) -> subprocess.Popen[bytes]:
@@ -68,7 +82,8 @@ class Kernel:
     def died(self) -> asyncio.Task[None]:
         """Done as soon as the process has ended."""
         if self._died is None:
-            self._died = asyncio.ensure_future(_wait_for_exit(self.process.pid))
+            ended = _wait_for_exit(self.process.pid) if self.remote is None else _wait_for_end(self.remote)
+            self._died = asyncio.ensure_future(ended)
         return self._died
 
     async def interrupt(self) -> None:
@@ -79,6 +94,8 @@ class Kernel:
     def cause_of_death(self) -> str:
         """How the process ended, in words."""
         code = self._exit_code()
+        if (lost := self.lost_by) is not None:
+            return f"the kernel was lost: {lost}"
         if code is None:
             return "the kernel stopped answering"
         if code >= 0:
@@ -88,9 +105,14 @@ class Kernel:
         except ValueError:
             name = f"signal {-code}"
         if name == "SIGKILL" and self.memory.killed_by_system():
-            return f"the kernel ran out of memory, and the system killed it{self._peak()}"
+            return f"the kernel {OUT_OF_MEMORY}, and the system killed it{self._peak()}"
         hint = f" (as the out-of-memory killer does){self._peak()}" if name == "SIGKILL" else ""
         return f"the kernel was killed by {name}{hint}{self._last_words()}"
+
+    @property
+    def lost_by(self) -> str | None:
+        """What ended it that is no fault of the notebook's, in words; None where there is no such thing."""
+        return self.remote.cause_of_death() if self.remote is not None else None
 
     def _peak(self) -> str:
         return f"; it had {in_words(self.memory.peak)} at most" if self.memory.peak else ""
@@ -122,20 +144,30 @@ class Kernel:
 
     async def close(self) -> None:
         """Kill whatever is left of it and its children."""
-        process = self.process
         self._family.kill()
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)  # its group, before its number is free for another
         await asyncio.wait({self.died}, timeout=TERMINATE_GRACE)
         self.died.cancel()
-        self._exit_code()
+        if self.remote is None:
+            self._exit_code()
+        else:
+            try:
+                await asyncio.to_thread(self.remote.remove)
+            except RuntimeError:  # this process is ending, and takes no more work for its threads
+                self.remote.remove()
         self.client.stop_channels()
         await self.manager.cleanup_resources(restart=False)
 
 
 @contextlib.asynccontextmanager
 async def open_kernel(
-    name: str, cwd: Path, environment: Mapping[str, str], preload: Sequence[str] = (), setup: str = ""
+    name: str,
+    cwd: Path,
+    environment: Mapping[str, str],
+    preload: Sequence[str] = (),
+    setup: str = "",
+    *,
+    place: RemotePlace | None = None,
+    installed_in: Environment | None = None,
 ) -> AsyncIterator[Kernel]:
     """Start a kernel, wait until it answers, and leave nothing of it behind.
 
@@ -145,12 +177,15 @@ async def open_kernel(
         environment: all its environment variables.
         preload: modules that the kernel is worth being forked with.
         setup: code it runs, silently, before anything else; it may run twice.
+        place: the container or pod it is started in; None starts it beside this process.
+        installed_in: the existing environment that it is in; None takes one that Jupyter knows.
 
     Raises:
         KernelDied: it ended, or did not answer, before its first cell.
+        EngineFailed: there is no container for it.
     """
     with private_folder() as folder, WATCHDOG.over(str(folder)):
-        manager = _manager(name, folder, preload)
+        manager = _manager(name, folder, preload, place, installed_in)
         environment = {**environment, MARK_VARIABLE: str(folder)}
         try:
             with open(folder / "kernel.log", "wb") as log:
@@ -159,11 +194,13 @@ async def open_kernel(
                     env=environment,
                     stdout=subprocess.DEVNULL,
                     stderr=log,
-                    extra_arguments=[_NO_HISTORY] if manager.ipykernel else [],
+                    extra_arguments=[_NO_HISTORY] if manager.ipykernel or place else [],
                 )
         except asyncio.CancelledError:
             if manager.provisioner is not None and manager.provisioner.has_process:
                 await Kernel(manager, folder).close()
+            raise
+        except EngineFailed:
             raise
         except Exception as error:
             raise KernelDied(f"the kernel {name!r} could not be started ({type(error).__name__}: {error})") from None
@@ -175,10 +212,19 @@ async def open_kernel(
             await kernel.close()
 
 
-def _manager(name: str, folder: Path, preload: Sequence[str]) -> AsyncKernelManager:
+def _manager(
+    name: str, folder: Path, preload: Sequence[str], place: RemotePlace | None, installed_in: Environment | None
+) -> AsyncKernelManager:
     from jupyter_client.manager import AsyncKernelManager
 
-    manager = AsyncKernelManager(kernel_name=name, connection_file=str(folder / "kernel.json"))
+    from nb_dagster.kernel.provisioner import FORK_PROVISIONER, SpecsOfContainer, SpecsOfEnvironment
+
+    specs: dict[str, Any] = {}
+    if place is not None:
+        specs = {"kernel_spec_manager": SpecsOfContainer(place, folder)}
+    elif installed_in is not None:
+        specs = {"kernel_spec_manager": SpecsOfEnvironment(installed_in)}
+    manager = AsyncKernelManager(kernel_name=name, connection_file=str(folder / "kernel.json"), **specs)
     if os.name == "posix":
         manager.transport = "ipc"  # no ports to collide, nobody else's process can connect
         manager.ip = str(folder / "kernel-ipc")
@@ -220,9 +266,14 @@ async def _wait_for_sockets(kernel: Kernel, deadline: float) -> None:
 
 def _check_start(kernel: Kernel, deadline: float) -> None:
     if kernel.process.poll() is not None:
-        raise KernelDied(f"before its first cell {kernel.cause_of_death()}")
+        words = f"before its first cell {kernel.cause_of_death()}"
+        raise KernelDied(words, is_infrastructure=kernel.lost_by is not None)
     if time.monotonic() > deadline:
         raise KernelDied(f"the kernel did not answer within {START_TIMEOUT:g} s")
+
+
+async def _wait_for_end(container: RemoteProcess) -> None:
+    await asyncio.wait({asyncio.wrap_future(container.ended)})
 
 
 async def _wait_for_exit(pid: int) -> None:

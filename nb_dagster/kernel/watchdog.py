@@ -88,10 +88,8 @@ def marked(folders: set[str]) -> list[int]:
     found = []
     for name in os.listdir("/proc"):
         if name.isdigit():
-            with (
-                contextlib.suppress(OSError),
-                open(f"/proc/{name}/environ", "rb") as environ,
-            ):  # gone, or another user's
+            path = f"/proc/{name}/environ"
+            with contextlib.suppress(OSError), open(path, "rb") as environ:  # gone, or another user's
                 if not wanted.isdisjoint(environ.read().split(b"\0")):
                     found.append(int(name))
     return found

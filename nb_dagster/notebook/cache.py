@@ -25,7 +25,7 @@ from typing import Any
 from nb_dagster.errors import UnreadableNotebook
 from nb_dagster.notebook.document import NotebookDocument
 from nb_dagster.notebook.facts import pack_facts, unpack_facts
-from nb_dagster.notebook.formats import jupytext_ending, parse_notebook, read_bytes
+from nb_dagster.notebook.formats import changed_at, jupytext_ending, parse_notebook, read_bytes
 from nb_dagster.version import __version__
 
 MAX_BYTES = 100_000_000
@@ -35,8 +35,8 @@ MAX_BYTES = 100_000_000
 class KnownNotebook(NotebookDocument):
     """A notebook whose facts are at hand, and whose cells are decoded when somebody asks for them."""
 
-    def __init__(self, path: str, sha256: str, facts: dict[str, Any], content: bytes) -> None:
-        vars(self).update(facts, path=path, sha256=sha256, _encoded=content)
+    def __init__(self, path: str, sha256: str, changed: float | None, facts: dict[str, Any], content: bytes) -> None:
+        vars(self).update(facts, path=path, sha256=sha256, changed=changed, _encoded=content)
 
     @cached_property
     def content(self) -> dict[str, Any]:
@@ -70,15 +70,22 @@ class NotebookCache:
         name = os.fspath(path)
         raw = read_bytes(name)
         sha256 = hashlib.sha256(raw).hexdigest()
-        key = f"{sha256}-{_reader()}{jupytext_ending(name)}".encode()
-        known = self._find(key, name, sha256)
+        known = self.find(name, sha256, changed_at(name))
         if known is not None:
             return known
-        document = NotebookDocument(name, parse_notebook(name, raw), sha256)
-        self._keep(key, document)
+        document = NotebookDocument(name, parse_notebook(name, raw), sha256, changed_at(name))
+        self._keep(_key(name, sha256), document)
         return document
 
-    def _find(self, key: bytes, path: str, sha256: str) -> NotebookDocument | None:
+    def find(self, path: str, sha256: str, changed: float | None = None) -> NotebookDocument | None:
+        """A version of a notebook that was read before; None where it is not kept.
+
+        Args:
+            path: its path.
+            sha256: hash of the bytes of that version.
+            changed: when the file was changed.
+        """
+        key = _key(path, sha256)
         if key not in self._places:
             return None
         start, length = self._places[key]
@@ -86,13 +93,17 @@ class NotebookCache:
             with self._file.open("rb") as lines:
                 lines.seek(start)
                 facts, content = _values(lines.read(length), key)
-            return KnownNotebook(path, sha256, unpack_facts(json.loads(facts)), content)
+            return KnownNotebook(path, sha256, changed, unpack_facts(json.loads(facts)), content)
         except (OSError, ValueError, TypeError, KeyError):  # the file has changed, or somebody else wrote in it
             return None
 
     def _keep(self, key: bytes, document: NotebookDocument) -> None:
         with contextlib.suppress(OSError, UnreadableNotebook, TypeError, ValueError, RecursionError):
             self._places[key] = _add(self._file, _line(key, document))
+
+
+def _key(path: str, sha256: str) -> bytes:
+    return f"{sha256}-{_reader()}{jupytext_ending(path)}".encode()
 
 
 def _line(key: bytes, document: NotebookDocument) -> bytes:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from nb_dagster.notebook.formats import parse_notebook, read_bytes
+from nb_dagster.notebook.formats import changed_at, parse_notebook, read_bytes
 from nb_dagster.notebook.inference import infer_python
 from nb_dagster.notebook.injection import INJECTED_TAG, PARAMETERS_TAG
 from nb_dagster.notebook.languages import infer_by_line
@@ -29,11 +29,13 @@ class NotebookDocument:
         path: where it was read from, as given.
         content: the notebook in nbformat 4, as plain JSON, without saved outputs.
         sha256: hash of the file's bytes.
+        changed: when the file was last changed, as it was read, in seconds since the epoch; None of a remote one.
     """
 
     path: str
     content: dict[str, Any]
     sha256: str
+    changed: float | None = None
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> NotebookDocument:
@@ -48,7 +50,7 @@ class NotebookDocument:
         """
         name = os.fspath(path)
         raw = read_bytes(name)
-        return cls(name, parse_notebook(name, raw), hashlib.sha256(raw).hexdigest())
+        return cls(name, parse_notebook(name, raw), hashlib.sha256(raw).hexdigest(), changed_at(name))
 
     @property
     def name(self) -> str:
@@ -73,6 +75,17 @@ class NotebookDocument:
         metadata = self.content["metadata"]
         spec, info = metadata.get("kernelspec") or {}, metadata.get("language_info") or {}
         return str(spec.get("language") or info.get("name") or "python").lower()
+
+    @cached_property
+    def settings(self) -> dict[str, Any] | None:
+        """What its author says of how it is to run (``metadata.nb_dagster``), in the words of the project file.
+
+        None of an executed notebook, which says there how it ran.
+        """
+        said = self.content["metadata"].get("nb_dagster")
+        if not isinstance(said, dict):
+            return {}
+        return None if "status" in said else said
 
     @cached_property
     def parameters(self) -> Parameters:

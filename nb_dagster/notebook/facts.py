@@ -21,7 +21,7 @@ from nb_dagster.notebook.types import (
     StrType,
 )
 
-_PLAIN = ("kernel", "language", "description", "code_version")
+_PLAIN = ("kernel", "language", "description", "settings", "code_version")
 _TYPES: dict[str, type[ParameterType]] = {
     each.__name__: each
     for each in (

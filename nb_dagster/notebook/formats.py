@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import Any, NoReturn
 
 from nb_dagster.errors import UnreadableNotebook
@@ -61,6 +62,15 @@ def read_bytes(name: str) -> bytes:
         _refuse(name, "is a folder, not a notebook")
     except Exception as error:  # fsspec's back ends raise what they like
         _refuse(name, f"cannot be read ({type(error).__name__}: {error})")
+
+
+def changed_at(name: str) -> float | None:
+    """When a file was last changed, moved or copied here, in seconds since the epoch; None of a remote one."""
+    try:
+        status = os.stat(name)
+    except (OSError, ValueError):
+        return None
+    return max(status.st_mtime, status.st_ctime)
 
 
 def _upgrade(name: str, notebook: Any) -> dict[str, Any]:

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from nb_dagster.errors import InvalidParameter
 from nb_dagster.notebook.compound_types import ListType, UnionType
-from nb_dagster.notebook.languages import assign_by_papermill
+from nb_dagster.notebook.literals import LANGUAGES, Unfit
 from nb_dagster.notebook.parameters import Parameters
+from nb_dagster.notebook.reserved import is_reserved
 from nb_dagster.notebook.types import JSON, DatetimeType, DateType, ParameterType, PathType
 
 INJECTED_TAG = "injected-parameters"
 PARAMETERS_TAG = "parameters"
+_TITLE = "# Parameters of this run"
 
 
 def parameters_source(
@@ -28,11 +31,20 @@ def parameters_source(
         owner: the notebook, for messages.
 
     Raises:
-        InvalidParameter: the kernel's language cannot carry a value safely.
+        InvalidParameter: the kernel's language cannot carry a value safely, or keeps a name for itself.
     """
+    for name in (*values, *loaded):
+        if is_reserved(name, language):
+            raise InvalidParameter(
+                f"{owner}: parameter {name!r}: {language} gives this name a meaning of its own; call it otherwise"
+            )
+    if language in LANGUAGES:
+        return _assignments(values, language, owner)
     if language != "python":
+        from nb_dagster.notebook.papermill_literals import assign_by_papermill
+
         return assign_by_papermill(values, kernel, language, owner)
-    lines = ["# Parameters of this run"]
+    lines = [_TITLE]
     lines += [f"{name} = {python_literal(values[name], declared[name].type)}" for name in declared if name in values]
     if loaded:
         lines += ["from nb_dagster import nb", *(f'{name} = nb.input("{name}")' for name in declared if name in loaded)]
@@ -60,6 +72,17 @@ def python_literal(value: JSON, declared: ParameterType) -> str:
         items = [python_literal(item, declared.item) for item in value]
         return f"({', '.join(items)}{',' * (len(items) == 1)})" if declared.is_tuple else f"[{', '.join(items)}]"
     return repr(value)
+
+
+def _assignments(values: Mapping[str, JSON], language: str, owner: str) -> str:
+    assignment, literal = LANGUAGES[language]
+    lines = [_TITLE]
+    for name, value in values.items():
+        try:
+            lines.append(assignment.format(name, literal(value)))
+        except Unfit as unfit:
+            raise InvalidParameter(f"{owner}: parameter {name!r}: {language} cannot carry {unfit}") from None
+    return "\n".join(lines)
 
 
 def with_parameters(cells: list[dict[str, Any]], injected: dict[str, Any] | None) -> list[dict[str, Any]]:

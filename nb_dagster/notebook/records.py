@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from nb_dagster.nb import MIME_TYPE, inside, read_value
+from nb_dagster.nb import MIME_TYPE, inside, read_value, real_folder, write_atomically
 from nb_dagster.notebook.types import JSON
 
 SCRAP_MIME_TYPES = ("application/scrapbook.scrap.json+json", "application/scrapbook.scrap.text+json")
@@ -60,7 +62,11 @@ class Record:
 
 @dataclass
 class Records:
-    """All records of a run by kind and name; the last of a name counts."""
+    """All records of a run by kind and name; the last of a name counts.
+
+    Attributes:
+        left_out: how many there were beyond the run's limits; their names have no value.
+    """
 
     outputs: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, float] = field(default_factory=dict)
@@ -68,6 +74,7 @@ class Records:
     artifacts: dict[str, str] = field(default_factory=dict)
     checks: dict[str, Check] = field(default_factory=dict)
     skip_reason: str | None = None
+    left_out: int = 0
 
     def add(self, record: Record) -> None:
         """Take in one record."""
@@ -75,6 +82,12 @@ class Records:
             self.skip_reason = record.value
         else:
             getattr(self, f"{record.kind}s")[record.name] = record.value
+
+    def leave_out(self, kind: str, name: str) -> None:
+        """One that is not kept: what its name had before is no longer its last value."""
+        self.left_out += 1
+        if kind in _READERS:
+            getattr(self, f"{kind}s", {}).pop(name, None)
 
     def to_json(self) -> dict[str, JSON]:
         """Outputs, metrics, artifacts and checks as JSON, as ``--json`` shows them."""
@@ -92,6 +105,23 @@ class Records:
             "artifacts": dict(self.artifacts),
             "checks": {name: check.passed for name, check in self.checks.items()},
         }
+
+
+def record_key(data: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Kind and name of the record in a display message's data, as far as they can be read; None where there is none."""
+    for mime_type in SCRAP_MIME_TYPES:
+        scrap = data.get(mime_type)
+        if isinstance(scrap, dict) and isinstance(scrap.get("name"), str):
+            return "output", scrap["name"]
+    if MIME_TYPE not in data:
+        return None
+    content = data[MIME_TYPE]
+    if isinstance(content, str):
+        with contextlib.suppress(ValueError):
+            content = json.loads(content)
+    if not isinstance(content, dict):
+        return "", ""
+    return str(content.get("kind")), str(content.get("name"))
 
 
 def read_records(data: dict[str, Any], files: Path | None) -> list[Record]:
@@ -121,6 +151,19 @@ def read_records(data: dict[str, Any], files: Path | None) -> list[Record]:
     return [Record(content["kind"], content["name"], reader(content, data, files))]
 
 
+def file_of(data: dict[str, Any]) -> str | None:
+    """The file that a record in a display message's data says it has, by its path in the folder of files.
+
+    Raises:
+        ValueError: it claims to be a record, and is not a valid one.
+    """
+    content = data.get(MIME_TYPE)
+    if isinstance(content, str):
+        content = json.loads(content)
+    name = content.get("file") if isinstance(content, dict) else None
+    return name if isinstance(name, str) else None
+
+
 def finite(value: JSON) -> JSON:
     """The value with None for numbers that JSON has no form for."""
     if isinstance(value, dict):
@@ -133,8 +176,10 @@ def finite(value: JSON) -> JSON:
 def _output(content: dict[str, Any], _: dict[str, Any], files: Path | None) -> Any:
     if "format" not in content:
         return _value(content)
+    if content["format"] not in ("parquet", "npy"):  # above all no pickle, which is code
+        raise ValueError(f"output {content['name']!r} is a file of parquet or npy, not {content['format']!r}")
     shape = tuple(int(n) for n in content.get("shape", ()))
-    return FileValue(str(_file(content, files)), str(content["format"]), shape)
+    return FileValue(str(_file(content, files)), content["format"], shape)
 
 
 def _metric(content: dict[str, Any], _: dict[str, Any], __: Path | None) -> float:
@@ -150,10 +195,10 @@ def _figure(content: dict[str, Any], data: dict[str, Any], _: Path | None) -> by
 
 def _artifact(content: dict[str, Any], _: dict[str, Any], files: Path | None) -> str:
     if "file" not in content and files is not None:  # small content of a kernel that shares no folder with us
-        path = inside(files.resolve(), content["name"])
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path = inside(real_folder(files), content["name"])
         text = content.get("text")
-        path.write_bytes(text.encode() if isinstance(text, str) else _bytes(content.get("base64"), content["name"]))
+        written = text.encode() if isinstance(text, str) else _bytes(content.get("base64"), content["name"])
+        write_atomically(path, lambda partial: partial.write_bytes(written))
         return str(path)
     return str(_file(content, files))
 
@@ -184,7 +229,7 @@ def _value(content: dict[str, Any]) -> JSON:
 def _file(content: dict[str, Any], files: Path | None) -> Path:
     if files is None or not isinstance(content.get("file"), str):
         raise ValueError(f"{content['kind']} {content['name']!r} names no file")
-    path = inside(files.resolve(), content["file"])
+    path = inside(real_folder(files), content["file"])
     if not path.is_file():
         raise ValueError(f"{content['kind']} {content['name']!r}: its file is not in the run's folder")
     return path

@@ -2,17 +2,40 @@
 
 from __future__ import annotations
 
-import json
-import math
 import numbers
 import os
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, TypeAlias
 
-JSON: TypeAlias = Any
-"""None, bool, int, finite float, str, and lists and string-keyed dicts of them."""
+from nb_dagster.notebook.values import (
+    JSON,
+    check_json,
+    check_key,
+    describe,
+    finite_number,
+    fraction,
+    parse_json,
+    plain_text,
+    whole_number,
+)
+
+__all__ = [
+    "JSON",
+    "AnyType",
+    "BoolType",
+    "DateType",
+    "DatetimeType",
+    "FloatType",
+    "IntType",
+    "NoneType",
+    "ParameterType",
+    "PathType",
+    "StrType",
+    "check_json",
+    "check_key",
+    "describe",
+]
 
 
 class ParameterType(ABC):
@@ -37,7 +60,7 @@ class ParameterType(ABC):
         Raises:
             ValueError: the text says no value of this type.
         """
-        return self.check(_parse_json(text))
+        return self.check(parse_json(text))
 
     @abstractmethod
     def __str__(self) -> str:
@@ -58,9 +81,13 @@ class AnyType(ParameterType):
         return check_json(value)
 
     def read(self, text: str) -> JSON:
+        value: JSON = text
         try:
-            return self.check(_parse_json(text))
+            value = parse_json(text)
+            return self.check(value)
         except ValueError:
+            if isinstance(value, (list, dict)):
+                raise
             return text
 
     def __str__(self) -> str:
@@ -110,7 +137,7 @@ class IntType(ParameterType):
     def check(self, value: object) -> int:
         if isinstance(value, bool) or not isinstance(value, numbers.Integral):
             raise ValueError(f"not {describe(value)}")
-        return int(value)
+        return whole_number(int(value))
 
     def read(self, text: str) -> int:
         try:
@@ -129,11 +156,11 @@ class FloatType(ParameterType):
     def check(self, value: object) -> float:
         if isinstance(value, bool) or not isinstance(value, numbers.Real):
             raise ValueError(f"not {describe(value)}")
-        return _finite(float(value))
+        return fraction(value)
 
     def read(self, text: str) -> float:
         try:
-            return _finite(float(text))
+            return finite_number(float(text))
         except ValueError:
             raise ValueError(f"not {describe(text)}") from None
 
@@ -148,7 +175,7 @@ class StrType(ParameterType):
     def check(self, value: object) -> str:
         if not isinstance(value, str):
             raise ValueError(f"not {describe(value)}")
-        return str(value)
+        return plain_text(value)
 
     def read(self, text: str) -> str:
         return text
@@ -162,9 +189,10 @@ class PathType(ParameterType):
     """A path; travels as text, arrives in Python as ``pathlib.Path``."""
 
     def check(self, value: object) -> str:
-        if not isinstance(value, (str, os.PathLike)) or "\0" in os.fspath(value):
+        path = os.fspath(value) if isinstance(value, (str, os.PathLike)) else None
+        if not isinstance(path, str) or "\0" in path:
             raise ValueError(f"not {describe(value)}")
-        return os.fspath(value)
+        return plain_text(path)
 
     def read(self, text: str) -> str:
         return self.check(text)
@@ -197,10 +225,8 @@ class DatetimeType(ParameterType):
     """A moment; travels as ISO 8601, ``2026-01-31T06:00:00+01:00``."""
 
     def check(self, value: object) -> str:
-        if isinstance(value, datetime):
-            return value.isoformat()
         try:
-            text = StrType().check(value)
+            text = value.isoformat() if isinstance(value, datetime) else StrType().check(value)
             return datetime.fromisoformat(text[:-1] + "+00:00" if text.endswith("Z") else text).isoformat()
         except ValueError:
             raise ValueError(f"not {describe(value)} (write 2026-01-31T06:00:00)") from None
@@ -210,58 +236,3 @@ class DatetimeType(ParameterType):
 
     def __str__(self) -> str:
         return "datetime"
-
-
-def check_json(value: object) -> JSON:
-    """The value, if it is JSON; tuples become lists.
-
-    Raises:
-        ValueError: it is, or holds, something JSON has no form for.
-    """
-    if value is None or isinstance(value, (bool, str)):
-        return value
-    if isinstance(value, numbers.Integral):
-        return int(value)
-    if isinstance(value, numbers.Real):
-        return _finite(float(value))
-    if isinstance(value, (list, tuple)):
-        return [check_json(each) for each in value]
-    if isinstance(value, dict):
-        return {check_key(key): check_json(each) for key, each in value.items()}
-    raise ValueError(f"not {describe(value)}")
-
-
-def describe(value: object) -> str:
-    """A value in a message: its text, shortened, with the type where the text does not show it."""
-    if value is None:
-        return "None"
-    text = repr(value)
-    text = text if len(text) <= 60 else text[:59] + "…"
-    if isinstance(value, str):
-        return f"the text {text}"
-    known = isinstance(value, (bool, int, float, list, dict, tuple))
-    return text if known else f"a value of type {type(value).__module__}.{type(value).__name__}"
-
-
-def _parse_json(text: str) -> JSON:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        raise ValueError(f"not {describe(text)} (write it as JSON)") from None
-
-
-def _finite(number: float) -> float:
-    if not math.isfinite(number):
-        raise ValueError(f"not {number}, which is no finite number")
-    return number
-
-
-def check_key(key: object) -> str:
-    """A dict's key, if it is text.
-
-    Raises:
-        ValueError: it is not.
-    """
-    if not isinstance(key, str):
-        raise ValueError(f"not a dict with the key {key!r} (keys are text)")
-    return key

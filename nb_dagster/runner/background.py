@@ -8,11 +8,13 @@ from __future__ import annotations
 import asyncio
 import atexit
 import concurrent.futures
+import multiprocessing.util
 import os
 import queue
 import threading
 from collections.abc import Iterator
 
+from nb_dagster.runner.backlog import Backlog
 from nb_dagster.runner.events import Event, Finished
 from nb_dagster.runner.execution import Execution
 from nb_dagster.runner.prepared import prepare
@@ -43,7 +45,8 @@ class BackgroundRun:
 
     def __init__(self, run: NotebookRun) -> None:
         self._execution = Execution(prepare(run))
-        self._queue: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
+        self._backlog = Backlog()
+        self._wake: queue.SimpleQueue[None] = queue.SimpleQueue()  # has one item at most
         self._ended = False
         self._result: concurrent.futures.Future[NotebookResult] = concurrent.futures.Future()
         self._loop = _background_loop()
@@ -66,7 +69,7 @@ class BackgroundRun:
         """
         if self._ended:
             return None
-        event = self._queue.get(timeout=timeout)
+        event = self._take(timeout)
         if event is None:
             self._ended = True
             self._result.result()  # raises what broke the run
@@ -77,9 +80,13 @@ class BackgroundRun:
         """Whether it is over."""
         return self._result.done()
 
-    def cancel(self) -> None:
-        """Stop it; its events go on until ``Finished``."""
-        self._loop.call_soon_threadsafe(self._execution.cancel)
+    def cancel(self, why: str = "cancelled") -> None:
+        """Stop it, for a reason in words; its events go on until ``Finished``."""
+        self._loop.call_soon_threadsafe(self._execution.cancel, why)
+
+    def lose(self, why: str) -> None:
+        """End it as killed, since what it runs on is going, for a reason in words."""
+        self._loop.call_soon_threadsafe(self._execution.lose, why)
 
     def result(self) -> NotebookResult:
         """Wait for its end; an interrupt of this thread (Ctrl-C) cancels it first."""
@@ -90,17 +97,29 @@ class BackgroundRun:
             concurrent.futures.wait([self._result])
             raise
 
+    def _take(self, timeout: float | None) -> Event | None:
+        while True:
+            try:
+                return self._backlog.take()
+            except IndexError:
+                self._wake.get(timeout=timeout)
+
+    def _put(self, event: Event | None) -> None:
+        self._backlog.add(event)
+        if self._wake.empty():
+            self._wake.put(None)
+
     async def _pump(self) -> None:
         try:
             async for event in self._execution.stream():
-                self._queue.put(event)
+                self._put(event)
                 if isinstance(event, Finished):
-                    self._queue.put(None)
+                    self._put(None)
                     self._result.set_result(event.result)
         except BaseException as error:
             if self._result.done():
                 raise
-            self._queue.put(None)
+            self._put(None)
             self._result.set_exception(error)
 
 
@@ -141,3 +160,4 @@ def _end_all() -> None:
 
 
 atexit.register(_end_all)
+multiprocessing.util.Finalize(None, _end_all, exitpriority=0)  # a child of multiprocessing ends without atexit

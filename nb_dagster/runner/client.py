@@ -1,77 +1,56 @@
-"""nbclient's run of one cell, which also tells of each message as it arrives."""
+"""Running cells on a kernel, with a message loop of our own that tells of each message."""
 
 from __future__ import annotations
 
 import asyncio
+import itertools
+import logging
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-from jupyter_client.asynchronous.client import AsyncKernelClient
-from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionComplete
 from nbformat import NotebookNode
 
-from nb_dagster.kernel.messages import receive
-from nb_dagster.runner.output_meter import OutputMeter
-from nb_dagster.runner.redaction import Redactor
-from nb_dagster.runner.streams import StreamText
+from nb_dagster.kernel.messages import look_again, receive
+from nb_dagster.nb import inside, real_folder
+from nb_dagster.notebook.records import file_of
+from nb_dagster.runner.outputs import CellOutputs
 
-OnMessage = Callable[[int, dict[str, Any]], None]
-OnCut = Callable[[int, str], None]
 _IDLE_AFTER_REPLY = 4.0  # seconds, as nbclient has it
-_OUTPUTS: dict[str, dict[str, Callable[[], Any]]] = {
-    "stream": {"name": lambda: "stdout", "text": str},
-    "display_data": {"data": dict, "metadata": dict},
-    "execute_result": {"data": dict, "metadata": dict},
-    "error": {"ename": str, "evalue": str, "traceback": list},
-}
-_SKIP_EXCEPTION = "_Skipped"  # nb.skip ends the notebook with it; a viewer would show it as a failure
+_LATE = ("stream", "display_data", "update_display_data")
+_log = logging.getLogger("nb_dagster")
+_TURN = 20  # messages; receiving one that is there does not wait, and a cancel and other runs want their turn
 
 
-class CellClient(NotebookClient):
-    """Runs cells on a kernel that is already up; deciding what an outcome means is the runner's work.
+class CellClient(CellOutputs):
+    """Runs cells on a kernel that is already up; deciding what an outcome means is the runner's work."""
 
-    Args:
-        notebook: outputs are written into its cells.
-        client: the connected kernel; None to replay messages without one.
-        on_message: called with the cell's index and the message, after its output is in the cell.
-        meter: counts outputs, and says which are too much.
-        on_cut: called with the cell's index and what to say, where output is cut.
-        redactor: takes secrets out of messages before anything else sees them.
-    """
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._cells: dict[str, int] = {}  # by the requests that they were
+        self._bring: tuple[Callable[[str], None], Path] | None = None
+        self._is_bringing = False
 
-    def __init__(
-        self,
-        notebook: NotebookNode,
-        client: AsyncKernelClient | None,
-        on_message: OnMessage,
-        *,
-        meter: OutputMeter | None = None,
-        on_cut: OnCut = lambda *_: None,
-        redactor: Redactor | None = None,
-    ) -> None:
-        # nbclient's own coalescing takes time quadratic in the length of a line, and moves text across displays.
-        super().__init__(notebook, allow_errors=True, record_timing=False, coalesce_streams=False)
-        self.kc = client
-        self.clear_before_next_output = False  # nbclient sets it with each cell it runs; a replay runs none
-        self._on_message = on_message
-        self._meter, self._on_cut = meter or OutputMeter(), on_cut
-        self._redactor = redactor or Redactor({})
-        self._stream: StreamText | None = None
+    def bring_files_with(self, bring: Callable[[str], None], files: Path) -> None:
+        """Have the files of records here before those are read.
+
+        Args:
+            bring: brings a file of the run, by its path in the run's folder.
+            files: that folder.
+        """
+        self._bring = (bring, files)
 
     async def run_cell(self, index: int) -> dict[str, Any]:
         """Run one cell to its end; returns the content of the kernel's reply."""
         cell = self.nb.cells[index]
-        cell.outputs = []
-        self._meter.start_cell()
-        self.clear_before_next_output = False
+        self.start_cell(cell)
         request = self._kernel.execute(cell.source, stop_on_error=False)
+        self._cells[request] = index
         outputs = asyncio.ensure_future(self._take_outputs(request, cell, index))
         try:
             reply = await self._reply_to(request)
-            await asyncio.wait_for(outputs, _IDLE_AFTER_REPLY)
-        except asyncio.TimeoutError:
-            pass  # a kernel that never says that it is idle; what it replied is what counts
+            await self._wait_for_idle(outputs)
         finally:
             outputs.cancel()
             for message in self._redactor.held():
@@ -79,15 +58,50 @@ class CellClient(NotebookClient):
             self.settle()
         return reply
 
+    async def _wait_for_idle(self, outputs: asyncio.Future[None]) -> None:
+        """Wait a while; a kernel may never say that it is idle, and what it replied is what counts."""
+        while not (await asyncio.wait({outputs}, timeout=_IDLE_AFTER_REPLY))[0] and self._is_bringing:
+            pass
+        if outputs.done():
+            outputs.result()
+
     async def _take_outputs(self, request: str, cell: NotebookNode, index: int) -> None:
         """Take everything that the kernel shows for a request, until it says that it is idle."""
-        while True:
+        for count in itertools.count(1):
+            if count % _TURN == 0:
+                await asyncio.sleep(0)
             message = await receive(self._kernel.iopub_channel)
-            if message["parent_header"].get("msg_id") == request:
+            parent = message["parent_header"].get("msg_id")
+            if self._bring is not None and message["msg_type"] == "display_data" and parent in self._cells:
+                await self._bring_file(*self._bring, message["content"].get("data", {}))
+            if parent == request:
                 try:
                     self.process_message(message, cell, index)
                 except CellExecutionComplete:
                     return
+                if message["msg_type"].startswith("comm_"):
+                    look_again(self._kernel.shell_channel)  # an Output widget was answered there
+            elif parent in self._cells and message["msg_type"] in _LATE:
+                self._take_late(message, self._cells[parent])
+
+    async def _bring_file(self, bring: Callable[[str], None], files: Path, data: dict[str, Any]) -> None:
+        try:
+            name = file_of(data)
+            if name is None:
+                return
+            inside(real_folder(files), name)
+            self._is_bringing = True
+            await asyncio.to_thread(bring, name)
+        except (OSError, ValueError) as error:  # the record is left out then, since its file is not there
+            _log.warning("a file of a record could not be had: %s", error)
+        finally:
+            self._is_bringing = False
+
+    def _take_late(self, message: dict[str, Any], index: int) -> None:
+        """What a cell shows when it has ended, by a thread or a child, belongs to it."""
+        waits, self.clear_before_next_output = self.clear_before_next_output, False  # the running cell's
+        self.process_message(message, self.nb.cells[index], index)
+        self.clear_before_next_output = waits
 
     async def _reply_to(self, request: str) -> dict[str, Any]:
         while True:
@@ -100,83 +114,3 @@ class CellClient(NotebookClient):
     def _kernel(self) -> Any:
         assert self.kc is not None, "cells run on a kernel; only a replay has none"  # noqa: S101 - an invariant of ours
         return self.kc
-
-    def settle(self) -> None:
-        """Write text that is still in pieces into its cell."""
-        if self._stream is not None:
-            self._stream.settle()
-            self._stream = None
-
-    def process_message(self, msg: dict[str, Any], cell: NotebookNode, cell_index: int) -> NotebookNode | None:
-        """Take a message's output into the cell, without secrets, as far as there is room, and tell of it."""
-        output = None
-        for message in self._redactor.messages(msg):
-            output = self._process(message, cell, cell_index)
-        return output
-
-    def _process(self, msg: dict[str, Any], cell: NotebookNode, cell_index: int) -> NotebookNode | None:
-        if self._meter.takes(msg) or self._makes_room(cell, msg):
-            kept = msg
-        elif self._meter.is_cut:
-            return None
-        else:
-            kept, mark = self._meter.cut(msg)
-            self._on_cut(cell_index, mark)
-        try:
-            return super().process_message(kept, cell, cell_index)
-        finally:
-            self._on_message(cell_index, kept)
-
-    def _makes_room(self, cell: NotebookNode, msg: dict[str, Any]) -> bool:
-        """Whether there is room after all: what was cleared, or overwritten by a progress bar, does not count."""
-        if self._meter.is_cut:
-            return False
-        if self._stream is not None:
-            self._stream.settle()
-        self._meter.recount(cell.outputs)
-        return self._meter.takes(msg, overwritten=True)
-
-    def output(
-        self, outs: list[NotebookNode], msg: dict[str, Any], display_id: str | None, cell_index: int
-    ) -> NotebookNode | None:
-        """Append an output; text joins the output before it, if that is text of the same stream."""
-        content = msg["content"]
-        if msg["msg_type"] == "error" and content.get("ename") == _SKIP_EXCEPTION:
-            return None
-        stream = self._stream_of(outs, msg)
-        if stream is not None:
-            stream.add(content["text"])
-            return None
-        self.settle()
-        hooked = self.output_hook_stack[msg["parent_header"].get("msg_id")]
-        if hooked or msg["msg_type"] not in _OUTPUTS:
-            return super().output(outs, msg, display_id, cell_index)
-        if self.clear_before_next_output:
-            outs.clear()
-            self.clear_display_id_mapping(cell_index)
-            self.clear_before_next_output = False
-        if display_id:
-            self._display_id_map.setdefault(display_id, {}).setdefault(cell_index, []).append(len(outs))
-        output = _output_of(msg["msg_type"], content)
-        outs.append(output)
-        if output["output_type"] == "stream":
-            self._stream = StreamText(output)
-            self._stream.add(content["text"])
-        return output
-
-    def _stream_of(self, outs: list[NotebookNode], msg: dict[str, Any]) -> StreamText | None:
-        """The growing text that a message goes on with, if it does."""
-        stream = self._stream
-        if stream is None or msg["msg_type"] != "stream" or not outs or outs[-1] is not stream.output:
-            return None
-        hooked = self.output_hook_stack[msg["parent_header"].get("msg_id")]
-        same = stream.output["name"] == msg["content"]["name"]
-        return stream if same and not hooked and not self.clear_before_next_output else None
-
-
-def _output_of(kind: str, content: dict[str, Any]) -> NotebookNode:
-    """A message's content as an output; nbformat's own would validate each against the whole schema, for 0.5 ms."""
-    values = {name: content.get(name) or default() for name, default in _OUTPUTS[kind].items()}
-    if kind == "execute_result":
-        values["execution_count"] = content.get("execution_count")
-    return NotebookNode(output_type=kind, **values)  # type: ignore[no-untyped-call]

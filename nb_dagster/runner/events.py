@@ -80,20 +80,44 @@ class Stream:
 
 @dataclass(frozen=True)
 class Display:
-    """Something a cell showed: its MIME bundle."""
+    """Something a cell showed: its MIME bundle.
+
+    Attributes:
+        at: seconds since the epoch.
+        cell: its index in the executed notebook, from 0.
+        data: the MIME bundle.
+        updates: id of the display that it takes the place of; empty where it is shown anew.
+    """
 
     at: float
     cell: int
     data: dict[str, Any] = field(repr=False)
+    updates: str = ""
+
+
+@dataclass(frozen=True)
+class Cleared:
+    """What a cell had shown until now is gone."""
+
+    at: float
+    cell: int
 
 
 @dataclass(frozen=True)
 class Recorded:
-    """The notebook handed something out."""
+    """The notebook handed something out.
+
+    Attributes:
+        at: seconds since the epoch.
+        cell: its index in the executed notebook, from 0.
+        record: what.
+        updates: id of the display that it takes the place of; empty where it is shown anew.
+    """
 
     at: float
     cell: int
     record: Record
+    updates: str = ""
 
 
 @dataclass(frozen=True)
@@ -102,6 +126,14 @@ class Warned:
 
     at: float
     cell: int | None
+    message: str
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """The run waits before it starts: for what, in words."""
+
+    at: float
     message: str
 
 
@@ -130,4 +162,6 @@ class Finished:
     result: NotebookResult
 
 
-Event: TypeAlias = Started | CellStarted | CellFinished | Stream | Display | Recorded | Warned | Usage | Finished
+Event: TypeAlias = (
+    Started | CellStarted | CellFinished | Stream | Display | Cleared | Recorded | Warned | Waiting | Usage | Finished
+)

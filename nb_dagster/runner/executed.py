@@ -10,6 +10,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from nb_dagster.kernel.folders import umask
 from nb_dagster.notebook.injection import INJECTED_TAG, with_parameters
 
 _CELL_ID = re.compile(r"^[a-zA-Z0-9_-]{1,64}$")
@@ -60,15 +61,20 @@ def mark_run(notebook: Any, status: str, reason: str | None, ended: float) -> No
 
 
 def write_notebook(path: Path, notebook: Any) -> None:
-    """Write the file in one step: it is there whole, or not at all."""
+    """Write the notebook's file."""
     import nbformat
 
+    write_whole(path, nbformat.v4.writes_json(notebook) + "\n")  # type: ignore[no-untyped-call]
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file in one step: it is there whole, or not at all; a link in its place is replaced, not followed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, partial = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
-            file.write(nbformat.v4.writes_json(notebook) + "\n")  # type: ignore[no-untyped-call]
-        os.chmod(partial, 0o666 & ~_umask())
+            file.write(text)
+        os.chmod(partial, 0o666 & ~umask())
         os.replace(partial, path)
     except BaseException:
         Path(partial).unlink(missing_ok=True)
@@ -89,9 +95,3 @@ def _unique_id(given: object, taken: set[str]) -> str:
     own = given if isinstance(given, str) and _CELL_ID.match(given) and given not in taken else uuid.uuid4().hex[:8]
     taken.add(own)
     return own
-
-
-def _umask() -> int:
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask

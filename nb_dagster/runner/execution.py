@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import tempfile
 import time
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from nb_dagster.kernel.folders import KEPT_PREFIX, KEPT_VARIABLE
+from nb_dagster.kernel.gpus import VISIBLE, gpus
 from nb_dagster.kernel.process import INTERRUPT_GRACE, Kernel, KernelDied, open_kernel
-from nb_dagster.notebook.records import Records, read_records
+from nb_dagster.kernel.remote import EngineFailed
+from nb_dagster.notebook.records import Records
 from nb_dagster.runner import events
+from nb_dagster.runner.backlog import EventQueue
 from nb_dagster.runner.client import CellClient
 from nb_dagster.runner.ending import Ending, Stopped, ended_by_author
 from nb_dagster.runner.executed import mark_cell, mark_run, new_notebook, write_notebook
 from nb_dagster.runner.failure import first_line, read_error
 from nb_dagster.runner.handover import hand_over
-from nb_dagster.runner.journal import Journal, open_journal
-from nb_dagster.runner.output_meter import OutputMeter
+from nb_dagster.runner.journal import Journal
 from nb_dagster.runner.prepared import Prepared
+from nb_dagster.runner.recorder import Recorder
+from nb_dagster.runner.recovery import open_journal
 from nb_dagster.runner.redaction import Redactor
 from nb_dagster.runner.result import CellError, CellResult, CellStatus, NotebookResult
 from nb_dagster.runner.watch import Watch
@@ -42,23 +49,25 @@ class Execution:
         self._prepared = prepared
         self._run = prepared.run
         self._notebook = new_notebook(prepared.content)
-        self._queue: asyncio.Queue[events.Event | None] = asyncio.Queue()
-        self._cancelled = asyncio.Event()
+        self._queue = EventQueue()
         self._records = Records()
         self._started = time.time()
         self._cells: dict[int, CellResult] = {}
         self._error: CellError | None = None
         self._peak_memory = 0
-        self._is_warned = False
         self._redactor = Redactor(prepared.secrets)
         self._journal: Journal
         self._output: Path
         self._files: Path
-        self._watch = Watch(self._run.limits, self._cancelled)
+        self._watch = Watch(self._run.limits)
 
-    def cancel(self) -> None:
-        """Stop the run; its events go on until ``Finished``."""
-        self._cancelled.set()
+    def cancel(self, why: str = "cancelled") -> None:
+        """Stop the run, for a reason in words; its events go on until ``Finished``."""
+        self._watch.stop(Ending("cancelled", why))
+
+    def lose(self, why: str) -> None:
+        """End the run, since what it runs on is going, for a reason in words."""
+        self._watch.stop(Ending("killed", why, is_infrastructure=True))
 
     async def stream(self) -> AsyncGenerator[events.Event, None]:
         """The events of the run; closing the iterator early cancels it.
@@ -91,15 +100,18 @@ class Execution:
         """Run all cells on a kernel, which ends with the stack."""
         prepared = self._prepared
         try:
-            environment, setup = stack.enter_context(hand_over(prepared, self._files))
-            opened = open_kernel(prepared.kernel, prepared.cwd, environment, prepared.preload, setup)
-            opening = asyncio.ensure_future(stack.enter_async_context(opened))
-            try:
-                kernel: Kernel = await self._watch.opened(opening)
-            except Stopped as stopped:
-                opening.cancel()
-                await asyncio.wait({opening})
-                return Ending(stopped.ending.status, f"{stopped.ending.reason}, while the kernel was starting")
+            devices = await self._gpus(stack)
+            given = stack.enter_context(hand_over(prepared, self._files, self._wait))
+            opened = open_kernel(
+                prepared.kernel,
+                prepared.cwd,
+                {**given.environment, **devices},
+                prepared.preload,
+                given.setup,
+                place=given.place,
+                installed_in=prepared.installed_in,
+            )
+            kernel: Kernel = await self._open(stack, opened, "while the kernel was starting")
             self._emit_started()
             measuring = asyncio.create_task(self._measure(kernel))
             try:
@@ -108,13 +120,45 @@ class Execution:
                 measuring.cancel()
                 kernel.memory.look()
                 self._peak_memory = kernel.memory.peak
+        except Stopped as stopped:
+            return stopped.ending
         except KernelDied as died:
-            return Ending("killed", self._redactor.text(str(died)))
+            return Ending("killed", self._redactor.text(str(died)), is_infrastructure=died.is_infrastructure)
+        except EngineFailed as failed:
+            return Ending("failed", self._redactor.text(str(failed)), is_infrastructure=True)
         if ending.kernel_is_well:
             stack.push_async_callback(kernel.shut_down)
         elif ending.status != "killed":
             stack.push_async_callback(kernel.terminate)
         return ending
+
+    async def _gpus(self, stack: contextlib.AsyncExitStack) -> dict[str, str]:
+        """Have the GPUs that the run asks for, as long as the stack is open; the variable that names them."""
+        compute = self._run.compute
+        if compute.gpus is None or compute.is_container:
+            return {}
+        waiting = gpus(compute.gpus, self._wait)
+        return {VISIBLE: ",".join(await self._open(stack, waiting, "while it waited for a GPU"))}
+
+    def _wait(self, words: str) -> None:
+        """Tell what the run waits for."""
+        self._queue.put_nowait(events.Waiting(time.time(), words))
+
+    async def _open(
+        self, stack: contextlib.AsyncExitStack, resource: contextlib.AbstractAsyncContextManager[Any], when: str
+    ) -> Any:
+        """Open what the run needs before its first cell; the stack closes it.
+
+        Raises:
+            Stopped: the run must stop before it is there.
+        """
+        opening = asyncio.ensure_future(stack.enter_async_context(resource))
+        try:
+            return await self._watch.opened(opening)
+        except Stopped as stopped:
+            opening.cancel()
+            await asyncio.wait({opening})
+            raise Stopped(replace(stopped.ending, reason=f"{stopped.ending.reason}, {when}")) from None
 
     async def _measure(self, kernel: Kernel) -> None:
         """Look at the kernel's memory, and tell of it ever more rarely."""
@@ -129,16 +173,19 @@ class Execution:
                 due = now + pause
 
     async def _run_cells(self, kernel: Kernel) -> Ending:
-        limits = self._run.limits
-        meter = OutputMeter(limits.max_cell_output, limits.max_output)
-        client = CellClient(
-            self._notebook,
-            kernel.client,
-            self._on_message,
-            meter=meter,
-            on_cut=self._on_cut,
-            redactor=self._redactor,
+        recorder = Recorder(
+            journal=self._journal,
+            records=self._records,
+            files=self._files,
+            numbers={index: number for number, index in enumerate(self._code_cells(), start=1)},
+            emit=self._emit,
+            on_heard=self._watch.heard,
         )
+        limits = self._run.limits.output
+        client = CellClient(self._notebook, kernel.client, recorder, limits=limits, redactor=self._redactor)
+        if kernel.remote is not None:
+            client.bring_files_with(kernel.remote.bring, self._files)
+        self._journal.follow(client)
         ending = Ending("succeeded", kernel_is_well=True)
         for number, index in enumerate(self._code_cells(), start=1):
             cell = self._notebook.cells[index]
@@ -164,11 +211,12 @@ class Execution:
             reply = await self._watch.over(cell, kernel.died)
             ending = self._judge(reply, number, index, source)
         except Stopped as stopped:
-            await self._stop_cell(kernel, cell, died=stopped.ending.status == "killed")
-            why = stopped.ending.reason
-            if stopped.ending.status == "killed":
-                why = self._redactor.text(kernel.cause_of_death())
-            ending = Ending(stopped.ending.status, f"{why}, in cell {number} ({first_line(source)})")
+            await self._stop_cell(kernel, cell, died=stopped.ending.reason is None)
+            why, is_lost = stopped.ending.reason, stopped.ending.is_infrastructure
+            if why is None:
+                why, is_lost = self._redactor.text(kernel.cause_of_death()), kernel.lost_by is not None
+            where = f"in cell {number} ({first_line(source)})"
+            ending = Ending(stopped.ending.status, f"{why}, {where}", is_infrastructure=is_lost)
         status: CellStatus = ending.cell_status if ending else "succeeded"
         self._finish_cell(index, number, status, started)
         return ending
@@ -194,31 +242,6 @@ class Execution:
         cell.cancel()
         await asyncio.gather(cell, return_exceptions=True)
 
-    def _on_cut(self, cell: int, mark: str) -> None:
-        self._emit(events.Warned(time.time(), cell, f"cell {self._code_cells().index(cell) + 1}: {mark}"))
-
-    def _on_message(self, cell: int, message: dict[str, Any]) -> None:
-        self._watch.heard()
-        self._journal.message(cell, message)
-        self._warn_of_journal()
-        content, now = message["content"], time.time()
-        if message["msg_type"] == "stream":
-            self._emit(events.Stream(now, cell, content["name"], content["text"]))
-        elif message["msg_type"] in ("display_data", "execute_result", "update_display_data"):
-            self._on_display(now, cell, content.get("data", {}))
-
-    def _on_display(self, now: float, cell: int, data: dict[str, Any]) -> None:
-        try:
-            records = read_records(data, self._files)
-        except (ValueError, KeyError, TypeError, OSError) as error:
-            self._emit(events.Warned(now, cell, f"a record was left out: {error}"))
-            return
-        for record in records:
-            self._records.add(record)
-            self._emit(events.Recorded(now, cell, record))
-        if not records:
-            self._emit(events.Display(now, cell, data))
-
     def _finish_cell(self, index: int, number: int, status: CellStatus, started: float) -> None:
         now = time.time()
         self._cells[index] = CellResult(index, status, now - started)
@@ -230,14 +253,6 @@ class Execution:
 
     def _emit(self, event: events.Event) -> None:
         self._queue.put_nowait(event)
-
-    def _warn_of_journal(self) -> None:
-        """Say once that the run is not safe from being killed."""
-        failure = self._journal.failure
-        if failure is not None and not self._is_warned:
-            self._is_warned = True
-            why = f"the run's journal cannot be written ({failure.strerror})"
-            self._emit(events.Warned(time.time(), None, f"{why}; if this process is killed, the notebook is lost"))
 
     def _emit_started(self) -> None:
         prepared = self._prepared
@@ -273,6 +288,8 @@ class Execution:
             error=self._error,
             duration_s=now - self._started,
             peak_memory=self._peak_memory,
+            commit=self._notebook.metadata["nb_dagster"]["commit"],
+            dirty=self._notebook.metadata["nb_dagster"]["dirty"],
         )
         return events.Finished(now, result)
 
@@ -282,7 +299,7 @@ class Execution:
         try:
             write_notebook(self._output, self._notebook)
         except OSError as error:
-            kept = Path(tempfile.mkdtemp(prefix="nb_dagster-kept-")) / self._output.name
+            kept = Path(tempfile.mkdtemp(prefix=KEPT_PREFIX, dir=os.environ.get(KEPT_VARIABLE))) / self._output.name
             how = f"{ending.status}: {ending.reason}" if ending.reason else ending.status
             reason = f"the executed notebook cannot be written to {self._output} ({error.strerror}); it is kept in {kept} ({how})"
             ending = Ending("failed", reason, is_infrastructure=True)

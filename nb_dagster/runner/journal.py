@@ -1,22 +1,26 @@
 """What a run has done so far, appended message by message, so that the executed notebook survives whatever kills us.
 
 A line each, in JSON: the notebook first, then every output message, then how each cell ended. The executed notebook
-is written from memory at the end; only after a crash it is made from the journal, by replaying its messages.
+is written from memory at the end; only after a crash it is made from the journal, by replaying its messages. A journal
+that has grown long begins anew with what is still shown: what a progress bar overwrote a million times is not needed.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
-from nb_dagster.errors import RunRefused
-from nb_dagster.kernel.locks import try_lock
-from nb_dagster.runner.executed import mark_cell, mark_run, new_notebook, write_notebook
+from nb_dagster.kernel.locks import lock
 
+if TYPE_CHECKING:
+    from nb_dagster.runner.outputs import CellOutputs
+
+_LONG = 50_000_000  # characters
 _REPLAYED = ("stream", "display_data", "execute_result", "error", "update_display_data", "clear_output")
 
 
@@ -33,104 +37,111 @@ class Journal:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
         self.failure: OSError | None = None
-        self._file = open(path, "x", encoding="utf-8", errors="backslashreplace")  # noqa: SIM115 - open, and locked, as long as the run
-        try_lock(self._file.fileno())
+        self._file = _open_locked(path, "x")
+        while not is_at(self._file, path):  # empty, and not locked for a moment, it was taken for a dead run's
+            self._file.close()
+            self._file = _open_locked(path, "x")
+        self._output = output
+        self._outputs: CellOutputs | None = None
+        self._running: tuple[int, float] | None = None
+        self._size, self._long = 0, _LONG
         self._append({"output": str(output), "notebook": notebook})
+
+    def follow(self, outputs: CellOutputs) -> None:
+        """Take from there what is shown, when it begins anew."""
+        self._outputs = outputs
 
     def message(self, cell: int, message: dict[str, Any]) -> None:
         """An output message of a cell."""
-        if message["msg_type"] in _REPLAYED:
-            self._append({"cell": cell, "type": message["msg_type"], "content": message["content"]})
+        kind, content = message["msg_type"], message["content"]
+        if kind in _REPLAYED:
+            self._append({"cell": cell, "type": kind, "content": content})
+        elif kind == "execute_input":
+            self._append({"cell": cell, "type": kind, "content": {"execution_count": content["execution_count"]}})
+        if self._size > self._long:
+            self._begin_anew()
 
     def cell_started(self, cell: int) -> None:
         """A cell was sent to the kernel."""
-        self._append({"cell": cell, "started": time.time()})
+        self._running = (cell, time.time())
+        self._append({"cell": cell, "started": self._running[1]})
 
     def cell_finished(self, cell: int, metadata: dict[str, Any]) -> None:
         """A cell ended; ``metadata`` is what its executed form says of it."""
+        self._running = None
         self._append({"cell": cell, "metadata": metadata})
 
     def close(self) -> None:
         """The executed notebook is written: the journal is not needed any more."""
-        with contextlib.suppress(OSError):  # what could not be written before
-            self._file.close()
-        self.path.unlink(missing_ok=True)
+        _close(self._file)
+        with contextlib.suppress(OSError):  # its folder may be gone
+            self.path.unlink()
 
     def _append(self, entry: dict[str, Any]) -> None:
         if self.failure is not None:
             return
         try:
-            self._file.write(json.dumps(entry, ensure_ascii=False) + "\n")
+            self._size += self._file.write(_line(entry))
             self._file.flush()  # to the system: it survives our own end, though not the machine's
         except OSError as error:  # a full disk, most of all: the run goes on without it
             self.failure = error
 
+    def _begin_anew(self) -> None:
+        """Put a file with what is shown now in the place of this one, in one step, and locked before it is there."""
+        if self.failure is not None:
+            return
+        partial = replacement_of(self.path)
+        self._long *= 2  # where that is impossible, on a full disk most of all: what is there is still whole
+        with contextlib.suppress(OSError), contextlib.ExitStack() as undo:
+            partial.unlink(missing_ok=True)
+            file = _open_locked(partial, "x")
+            undo.callback(partial.unlink, missing_ok=True)
+            undo.callback(_close, file)
+            size = sum(file.write(_line(entry)) for entry in self._entries())
+            file.flush()
+            os.replace(partial, self.path)
+            undo.pop_all()
+            _close(self._file)
+            self._file, self._size, self._long = file, size, max(_LONG, 3 * size)
 
-def open_journal(path: Path, notebook: dict[str, Any], output: Path) -> Journal:
-    """The journal of a run that starts.
+    def _entries(self) -> Iterator[dict[str, Any]]:
+        """What a journal would say that had only heard of what is shown now."""
+        assert self._outputs is not None, "messages come from there"  # noqa: S101 - an invariant of ours
+        notebook: Any = self._outputs.nb
+        cells = [{**cell, "outputs": []} if cell.cell_type == "code" else cell for cell in notebook.cells]
+        yield {"output": str(self._output), "notebook": {**notebook, "cells": cells}}
+        running = 0
+        if self._running is not None:
+            running, started = self._running
+            yield {"cell": running, "started": started}
+        for cell, kind, content in self._outputs.messages(running):
+            yield {"cell": cell, "type": kind, "content": content}
 
-    Raises:
-        RunRefused: another run writes to the same output, or one that was killed has left its notebook there.
-    """
+
+def _open_locked(path: Path, mode: str) -> IO[str]:
+    file = open(path, mode, encoding="utf-8", errors="backslashreplace")  # noqa: SIM115 - open as long as the run
+    if os.name == "posix":
+        lock(file.fileno())
+    return file
+
+
+def _close(file: IO[str]) -> None:
+    with contextlib.suppress(OSError):  # what could not be written before
+        file.close()
+
+
+def is_at(file: IO[str], path: Path) -> bool:
+    """Whether an open file is the one at a path."""
     try:
-        return Journal(path, notebook, output)
-    except FileExistsError:
-        if recover_notebook(path) is None:
-            raise RunRefused(f"{output}: another run is writing it at this moment; name another output") from None
-        raise RunRefused(
-            f"{output} exists now: it is the notebook of a run that was killed, recovered just now; name another output"
-        ) from None
-
-
-def recover_notebook(journal: Path) -> Path | None:
-    """Make the executed notebook of a run whose process is gone from its journal, and remove the journal.
-
-    Returns:
-        The path of the executed notebook; None where the run is still going, or left nothing to recover.
-    """
-    try:
-        with open(journal, encoding="utf-8") as file:
-            if not try_lock(file.fileno()):
-                return None
-            entries = list(_entries(file))
-            output = Path(entries[0]["output"]) if entries else None
-            if output is not None and not output.exists():
-                write_notebook(output, _replay(entries))
-            journal.unlink(missing_ok=True)
-            return output
+        return os.path.samestat(os.fstat(file.fileno()), os.stat(path))
     except FileNotFoundError:
-        return None
+        return False
 
 
-def _entries(file: IO[str]) -> Iterator[dict[str, Any]]:
-    for line in file:
-        with contextlib.suppress(ValueError):  # the last line may be cut
-            yield json.loads(line)
+def replacement_of(path: Path) -> Path:
+    """Where a journal is written that will take the place of one."""
+    return path.with_name(f".{path.name}.new")
 
 
-def _replay(entries: list[dict[str, Any]]) -> Any:
-    from nbclient.exceptions import CellControlSignal
-
-    from nb_dagster.runner.client import CellClient
-
-    notebook = new_notebook(entries[0]["notebook"])
-    client = CellClient(notebook, None, lambda *_: None)
-    running: tuple[int, float] | None = None
-    for entry in entries[1:]:
-        cell = notebook.cells[entry["cell"]]
-        if "started" in entry:
-            running = (entry["cell"], entry["started"])
-            client.clear_before_next_output = False
-        elif "metadata" in entry:
-            cell.metadata["nb_dagster"] = entry["metadata"]
-            running = None
-        else:
-            with contextlib.suppress(CellControlSignal):
-                message = {"msg_type": entry["type"], "header": {"msg_type": entry["type"]}, "parent_header": {}}
-                client.process_message({**message, "content": entry["content"]}, cell, entry["cell"])
-    client.settle()
-    now = time.time()
-    if running is not None:
-        mark_cell(notebook.cells[running[0]], "killed", running[1], now)
-    mark_run(notebook, "killed", "the process that ran the notebook was killed", now)
-    return notebook
+def _line(entry: dict[str, Any]) -> str:
+    return json.dumps(entry, ensure_ascii=False) + "\n"

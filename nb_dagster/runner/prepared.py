@@ -12,7 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from nb_dagster.errors import InvalidParameter, RunRefused
-from nb_dagster.kernel.specs import check_preload, find_kernel
+from nb_dagster.kernel.containers.engine import check_sdk
+from nb_dagster.kernel.environment import Environment, find_environment
+from nb_dagster.kernel.gpus import check_gpus
+from nb_dagster.kernel.pods.cluster import check_client
+from nb_dagster.kernel.pods.schema import check_own_words
+from nb_dagster.kernel.specs import find_kernel, kernel_name, preload_of
 from nb_dagster.nb import file_format_of
 from nb_dagster.notebook.commit import commit_of
 from nb_dagster.notebook.document import NotebookDocument
@@ -38,8 +43,10 @@ class Prepared:
         parameters: its parameters as JSON: given values, and the notebook's own literals.
         context: what ``nb.context`` says.
         file_inputs: values that are handed over as files.
+        environment: variables for the kernel beside those of this process.
         secrets: values that ``nb.secret`` gives, by name; never written anywhere but into the run's private folder.
         kernel: the kernel's name.
+        installed_in: the existing environment that it is in; None where Jupyter knows it.
         preload: modules that it is worth being forked with.
         language: the kernel's language, in lower case.
         cwd: its working directory.
@@ -54,8 +61,10 @@ class Prepared:
     parameters: dict[str, JSON]
     context: dict[str, JSON]
     file_inputs: dict[str, Any]
+    environment: dict[str, str]
     secrets: dict[str, str] = field(repr=False)
     kernel: str
+    installed_in: Environment | None
     preload: tuple[str, ...]
     language: str
     cwd: Path
@@ -72,17 +81,23 @@ def prepare(run: NotebookRun) -> Prepared:
     """
     document = run.notebook if isinstance(run.notebook, NotebookDocument) else NotebookDocument.read(run.notebook)
     owner, declared = document.path, document.parameters
-    kernel = run.kernel or document.kernel
-    spec = find_kernel(kernel, owner)
-    language = str(spec.language or document.language).lower()
+    check_sdk(run.compute)
+    check_client(run.compute)
+    check_own_words(run.compute)
+    kernel = kernel_name(document, run.kernel, run.compute)
+    installed_in = find_environment(run.compute.environment, owner)
+    kernelspec = _kernelspec(run, document, kernel, installed_in)
+    check_gpus(run.compute, owner)
+    language = str(kernelspec["language"] or document.language).lower()
+    _check_attempt(run.attempt, owner)
     run_id, workflow = run.run_id or str(uuid.uuid4()), run.workflow or document.name
-    now = time.time()
+    now, commit = time.time(), commit_of(document.path)
     context = {
         "run_id": run_id,
         "workflow": workflow,
         "attempt": run.attempt,
         "now": timestamp(now),
-        "commit": commit_of(document.path),
+        "commit": commit.sha if commit else None,
         **run.context,
     }
 
@@ -99,7 +114,7 @@ def prepare(run: NotebookRun) -> Prepared:
     if changed or large:
         source = parameters_source(declared, changed, loaded=large, language=language, kernel=kernel, owner=owner)
     place = _place(run, document)
-    _check_environment(run, owner)
+    environment = _environment(run, owner)
     secrets = look_up(references(run.secrets, owner), owner)
     _check_no_secret(secrets, values, owner)
     metadata = {
@@ -110,19 +125,24 @@ def prepare(run: NotebookRun) -> Prepared:
         "parameters": values,
         "source_sha256": document.sha256,
         "commit": context["commit"],
+        "dirty": commit.is_dirty if commit else None,
         "kernel": kernel,
+        "environment": installed_in.said if installed_in else None,
+        "worker": run.worker,
         "started": timestamp(now),
     }
     return Prepared(
         run=run,
         document=document,
-        content=executed_form(document.content, source, _kernelspec(kernel, spec), metadata),
+        content=executed_form(document.content, source, kernelspec, metadata),
         parameters=values,
         context=context,
         file_inputs=large,
+        environment=environment,
         secrets=secrets,
         kernel=kernel,
-        preload=_preload(run, document),
+        installed_in=installed_in,
+        preload=preload_of(document, run.preload),
         language=language,
         cwd=_cwd(run, document),
         place=place,
@@ -154,7 +174,13 @@ def _check_files(values: Mapping[str, object], owner: str) -> None:
                 ) from None
 
 
-def _kernelspec(name: str, spec: Any) -> dict[str, str]:
+def _kernelspec(
+    run: NotebookRun, document: NotebookDocument, name: str, installed_in: Environment | None
+) -> dict[str, str]:
+    if run.compute.is_container:  # which kernels there are is known in it
+        said = document.content["metadata"].get("kernelspec", {}) if run.kernel is None else {}
+        return {"name": name, "display_name": said.get("display_name") or name, "language": document.language}
+    spec = find_kernel(name, document.path, installed_in)
     return {"name": name, "display_name": spec.display_name or name, "language": spec.language or ""}
 
 
@@ -170,27 +196,48 @@ def _place(run: NotebookRun, document: NotebookDocument) -> Place:
     return place
 
 
-def _check_environment(run: NotebookRun, owner: str) -> None:
-    for name, value in run.environment.items():
-        if not (
-            isinstance(name, str) and isinstance(value, str) and name and "=" not in name and "\0" not in name + value
-        ):
-            raise RunRefused(f"{owner}: environment: variables are text, not {name!r}: {value!r}")
+def _check_attempt(attempt: object, owner: str) -> None:
+    if not isinstance(attempt, int) or attempt < 1:
+        raise RunRefused(f"{owner}: attempt is a whole number from 1, not {describe(attempt)}")
+
+
+def _environment(run: NotebookRun, owner: str) -> dict[str, str]:
+    """The variables, those that a Dagster ``EnvVar`` names read from this process's. Messages keep their values to themselves."""
+    found: dict[str, str] = {}
+    for name, given in run.environment.items():
+        variable = getattr(given, "env_var_name", None)
+        value = given if variable is None else os.environ.get(variable)
+        if value is None and variable is not None:
+            raise RunRefused(f"{owner}: environment: {name!r} is in the variable {variable}, which is not set")
+        if not _is_variable(name, value):
+            raise RunRefused(
+                f"{owner}: environment: {describe(name)} cannot be set: a name is text without '=', a value is text, "
+                "and neither has a NUL or half a character"
+            )
+        found[name] = str.__str__(value)
+    return found
+
+
+def _is_variable(name: object, value: object) -> bool:
+    if not (isinstance(name, str) and isinstance(value, str)) or not name or "=" in name or "\0" in name + value:
+        return False
+    try:
+        os.fsencode(name + value)
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _check_no_secret(secrets: Mapping[str, str], values: Mapping[str, JSON], owner: str) -> None:
     """Parameters are written down, with the notebook and in Dagster; a secret among them would be no longer one."""
+    redactors = {name: Redactor({name: secret}) for name, secret in secrets.items()}
     for parameter, value in values.items():
-        for name, secret in secrets.items():
-            if Redactor({name: secret}).value(value) != value:
+        for name, redactor in redactors.items():
+            if redactor.value(value) != value:
                 raise InvalidParameter(
                     f"{owner}: the value for {parameter!r} has the secret {name!r} in it, and parameters are written down; "
                     f"read it in the notebook with nb.secret({name!r})"
                 )
-
-
-def _preload(run: NotebookRun, document: NotebookDocument) -> tuple[str, ...]:
-    return document.preload if run.preload is None else check_preload(run.preload, document.path)
 
 
 def _cwd(run: NotebookRun, document: NotebookDocument) -> Path:
@@ -198,7 +245,7 @@ def _cwd(run: NotebookRun, document: NotebookDocument) -> Path:
         cwd = Path(run.cwd).absolute()
     else:
         cwd = Path.cwd() if "://" in document.path else Path(document.path).absolute().parent
-    if not cwd.is_dir():
-        fault = "is no folder" if cwd.exists() else "does not exist"
+    if not os.path.isdir(cwd):  # which is False also for what can be no path at all
+        fault = "is no folder" if os.path.exists(cwd) else "does not exist"
         raise RunRefused(f"{document.path}: the working directory {cwd} {fault}")
     return cwd

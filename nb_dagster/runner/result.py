@@ -96,6 +96,9 @@ class NotebookResult:
         duration_s: seconds from start to end, kernel included.
         is_infrastructure: whether something else than the notebook broke, such as the disk it is written to.
         peak_memory: bytes of the kernel and its children, at most, as far as it was looked at; 0 where no kernel started.
+        page: address of its page, where a page server shows its store.
+        commit: the commit of the source's repository, where it is in one.
+        dirty: whether the source was changed since that commit; None where there is none.
     """
 
     status: Status
@@ -112,6 +115,9 @@ class NotebookResult:
     duration_s: float
     is_infrastructure: bool = False
     peak_memory: int = 0
+    page: str | None = None
+    commit: str | None = None
+    dirty: bool | None = None
 
     @property
     def outputs(self) -> dict[str, Any]:

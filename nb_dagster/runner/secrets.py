@@ -69,5 +69,5 @@ def look_up(secrets: Mapping[str, str], owner: str) -> dict[str, str]:
 def _read(path: str) -> str | None:
     try:
         return Path(path).read_text(encoding="utf-8").rstrip("\r\n")
-    except (OSError, UnicodeDecodeError):
+    except (OSError, ValueError):
         return None

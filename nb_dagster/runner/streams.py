@@ -29,6 +29,11 @@ class StreamText:
             self._size = len(self._pieces[0])
             self._fold_at = max(_FIRST_FOLD, 2 * self._size)
 
+    @property
+    def text(self) -> str:
+        """The text so far, with what is still to be overwritten."""
+        return "".join(self._pieces)
+
     def settle(self) -> None:
         """Write the text so far into the output."""
         self._pieces = [overwritten("".join(self._pieces))]
@@ -48,13 +53,13 @@ def overwritten(text: str) -> str:
         text = _without_backspaces(text)
     if "\r" not in text:
         return text
-    return "\n".join(map(_last_writing, text.replace("\r\n", "\n").split("\n")))
+    *lines, last = text.split("\n")
+    trailing = "\r" if last.endswith("\r") else ""
+    return "\n".join([*map(_last_writing, lines), _last_writing(last) + trailing])
 
 
 def _last_writing(line: str) -> str:
-    body = line.rstrip("\r")
-    kept = body.rsplit("\r", 1)[-1]
-    return kept + "\r" if len(body) < len(line) else kept
+    return line.rstrip("\r").rsplit("\r", 1)[-1]
 
 
 def _without_backspaces(text: str) -> str:

@@ -15,25 +15,31 @@ class Watch:
 
     Args:
         limits: the run's limits; the run's time counts from now.
-        cancelled: set when somebody cancels the run.
     """
 
-    def __init__(self, limits: Limits, cancelled: asyncio.Event) -> None:
+    def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._cancelled = cancelled
+        self._cancelled = asyncio.Event()
+        self._ending = Ending("cancelled")
         self._run_started = self._heard = time.monotonic()
+
+    def stop(self, ending: Ending) -> None:
+        """Stop the run; the first reason counts."""
+        if not self._cancelled.is_set():
+            self._ending = ending
+            self._cancelled.set()
 
     def heard(self) -> None:
         """The notebook gave a sign of life."""
         self._heard = time.monotonic()
 
-    async def opened(self, kernel: asyncio.Future[Any]) -> Any:
-        """The kernel that is being started; the run's own limit is the only one that counts yet.
+    async def opened(self, opening: asyncio.Future[Any]) -> Any:
+        """What the run needs before its first cell; the run's own limit is the only one that counts yet.
 
         Raises:
             Stopped: the run must stop before it is there.
         """
-        return await self._first(kernel, set(), None)
+        return await self._first(opening, set(), None)
 
     async def over(self, cell: asyncio.Future[Any], died: asyncio.Future[None]) -> Any:
         """The cell's result.
@@ -57,7 +63,7 @@ class Watch:
                 if work.done():
                     return work.result()
                 if cancel.done():
-                    raise Stopped(Ending("cancelled", "cancelled"))
+                    raise Stopped(self._ending)
                 if any(each.done() for each in died):
                     raise Stopped(Ending("killed"))
                 if deadline is not None and ending is not None and self._next_deadline(cell_started)[0] == deadline:

@@ -11,6 +11,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+from nb_dagster.runner.executed import write_whole
+
 _SAFE_ID = re.compile(r"[^\w-]")
 _BASE64 = re.compile(r"^[A-Za-z0-9+/=\s]*$")
 _TAG = re.compile(r"<(?=[A-Za-z/!?])(?:(?P<end>/?)(?P<name>[A-Za-z][A-Za-z0-9]*)(?:\s[^<>]*)?/?>)?")
@@ -38,7 +40,7 @@ def write_view(executed: str) -> None:
     import json
 
     notebook = json.loads(Path(executed).read_text(encoding="utf-8"))
-    Path(view_of(executed)).write_text(json.dumps(safe_notebook(notebook), ensure_ascii=False), encoding="utf-8")
+    write_whole(Path(view_of(executed)), json.dumps(safe_notebook(notebook), ensure_ascii=False))
 
 
 def safe_notebook(notebook: dict[str, Any]) -> dict[str, Any]:

@@ -18,7 +18,9 @@ def environment(home: Path | None = None) -> dict[str, str]:
     return kept if home is None else {**kept, "DAGSTER_HOME": str(home)}
 
 
-def nb_dagster(*arguments: str | Path, cwd: Path, home: Path | None = None) -> subprocess.CompletedProcess[str]:
+def nb_dagster(
+    *arguments: str | Path, cwd: Path, home: Path | None = None, timeout: float = 120
+) -> subprocess.CompletedProcess[str]:
     """Run a command to its end."""
     return subprocess.run(
         [PROGRAM, *map(str, arguments)],
@@ -26,9 +28,32 @@ def nb_dagster(*arguments: str | Path, cwd: Path, home: Path | None = None) -> s
         env=environment(home),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=timeout,
         check=False,
     )
+
+
+def start(*arguments: str | Path, cwd: Path, home: Path | None = None) -> subprocess.Popen[str]:
+    """Start a command."""
+    return subprocess.Popen(
+        [PROGRAM, *map(str, arguments)],
+        cwd=cwd,
+        env=environment(home),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def await_line(process: subprocess.Popen[str], text: str) -> str:
+    """Read standard error up to the line with a text, which it gives."""
+    assert process.stderr is not None
+    seen = []
+    for line in process.stderr:
+        seen.append(line)
+        if text in line:
+            return line
+    raise AssertionError(f"it ended without {text!r}: {seen}")
 
 
 def as_json(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:

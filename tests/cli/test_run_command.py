@@ -14,8 +14,9 @@ import dagster as dg
 import psutil
 import pytest
 
-from tests.cli.command import PROGRAM, as_json, environment, nb_dagster
+from tests.cli.command import PROGRAM, as_json, environment, nb_dagster, start
 from tests.notebooks import cell_statuses, executed_notebooks, printed, run_metadata, write_notebook
+from tests.waiting import wait_until
 
 PARAMETERS = """\
 from datetime import date
@@ -190,6 +191,7 @@ class TestFailure:
         assert run is not None
         assert run.status == dg.DagsterRunStatus.FAILURE
 
+    @pytest.mark.slow
     def test_without_json_a_person_reads_why_and_where(self, folder: Path) -> None:
         done = _run(folder, "fails.ipynb")
         assert done.returncode == 1
@@ -199,6 +201,7 @@ class TestFailure:
         assert "before" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_skip_exits_with_0_and_takes_parameters_from_a_json_file(folder: Path) -> None:
     (folder / "params.json").write_text('{"n": 1, "title": "file"}', encoding="utf-8")
     done = _run(folder, "skips.ipynb", "--params-file", "params.json", "-p", "n=2", "--json")
@@ -208,6 +211,7 @@ def test_a_skip_exits_with_0_and_takes_parameters_from_a_json_file(folder: Path)
     assert result["parameters"] == {"n": 2, "title": "file"}
 
 
+@pytest.mark.slow
 def test_parameters_from_a_yaml_file_and_no_home(tmp_path: Path) -> None:
     """Without ``$DAGSTER_HOME`` the history is in ``.nb_dagster`` under the current folder."""
     write_notebook(
@@ -226,6 +230,7 @@ def test_parameters_from_a_yaml_file_and_no_home(tmp_path: Path) -> None:
         assert [run.status for run in instance.get_runs()] == [dg.DagsterRunStatus.SUCCESS]
 
 
+@pytest.mark.slow
 def test_a_limit_that_is_over_exits_with_3(folder: Path) -> None:
     done = _run(folder, "endless.ipynb", "--timeout", "3", "--json")
     result = as_json(done)
@@ -234,6 +239,7 @@ def test_a_limit_that_is_over_exits_with_3(folder: Path) -> None:
     assert [cell["status"] for cell in result["cells"]] == ["succeeded", "timed_out", "not_run"]
 
 
+@pytest.mark.slow
 def test_a_kernel_that_dies_exits_with_4(folder: Path) -> None:
     done = _run(folder, "dies.ipynb", "--json")
     result = as_json(done)
@@ -251,7 +257,7 @@ def test_a_broken_history_exits_with_5_in_one_line(folder: Path, tmp_path: Path)
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("stop", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_a_stop_exits_with_130_and_keeps_what_ran(
     folder: Path, history: dg.DagsterInstance, stop: signal.Signals
 ) -> None:
@@ -284,6 +290,19 @@ def test_a_stop_exits_with_130_and_keeps_what_ran(
     run = history.get_run_by_id(result["run_id"])
     assert run is not None
     assert run.status == dg.DagsterRunStatus.CANCELED
+
+
+def test_a_stop_before_the_notebook_starts_is_a_cancel_in_the_history_too(tmp_path: Path) -> None:
+    write_notebook(tmp_path / "endless.ipynb", "import time\ntime.sleep(600)")
+    process = start("run", "endless.ipynb", cwd=tmp_path)
+    runs = tmp_path / ".nb_dagster/history/runs"
+    wait_until(lambda: len(list(runs.glob("*-*.db"))) == 1, 60)  # Dagster has begun its log
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "Traceback" not in stderr
+    (run,) = json.loads(nb_dagster("history", "--json", cwd=tmp_path).stdout)
+    assert run["status"] == "cancelled"
 
 
 class TestRefusals:

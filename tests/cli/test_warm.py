@@ -21,6 +21,8 @@ from nb_dagster.kernel import warm
 from tests.cli.command import PROGRAM, as_json, environment, nb_dagster
 from tests.notebooks import write_notebook
 
+pytestmark = pytest.mark.slow
+
 PARENT = "import os\nnb.output('parent', os.getppid())"
 WAIT = "import time\nwhile not os.path.exists('go'):\n    time.sleep(0.05)"
 

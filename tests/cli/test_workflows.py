@@ -11,6 +11,8 @@ import pytest
 from tests.cli.command import as_json, nb_dagster
 from tests.notebooks import run_metadata, write_notebook
 
+pytestmark = pytest.mark.slow
+
 DEFINITIONS = """\
 from pathlib import Path
 import dagster as dg

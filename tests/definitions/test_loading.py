@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -104,9 +103,9 @@ def test_where_nothing_can_be_kept_definitions_load(project: Path) -> None:
 def test_loading_makes_no_launchpad_that_nobody_asks_for(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[str] = []
 
-    def field(parameter: Parameter, fixed: Mapping[str, Any]) -> dg.Field:
+    def field(parameter: Parameter, *others: Any) -> dg.Field:
         made.append(parameter.name)
-        return original(parameter, fixed)
+        return original(parameter, *others)
 
     original = config._field
     monkeypatch.setattr(config, "_field", field)

@@ -63,13 +63,23 @@ def test_the_gantt_chart_has_a_span_for_each_slow_cell(tmp_path: Path) -> None:
 def test_a_flood_of_slow_cells_ends_with_a_word_that_there_are_more(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nb_dagster.definitions.progress.MAX_EVENTS", 10)
     monkeypatch.setattr("nb_dagster.definitions.progress.PATIENCE", 0.001)
     cells = ["import time; time.sleep(0.02)"] * 20
-    run = materialize(tmp_path / "store", nbd.notebook_asset(write_notebook(tmp_path / "a.ipynb", *cells)))
-    log = [line for line in run.log("a__notebook") if "cell" in line]
+    path = write_notebook(tmp_path / "a.ipynb", *cells)
+    run = materialize(tmp_path / "store", nbd.notebook_asset(path, output_limits=nbd.OutputLimits(events=10)))
+    log = [line for line in run.log("a__notebook") if "cell" in line or "OutputLimits" in line]
     assert len(log) < 14
-    assert "more cells follow; they are not logged after 10 entries" in log
+    assert "more follows; OutputLimits.events says that 10 entries are logged" in log
+
+
+def test_a_flood_of_warnings_ends_so_too(tmp_path: Path) -> None:
+    by_hand = "display({'application/vnd.nb-dagster.record+json': {'kind': f'odd {n}', 'name': 'a'}}, raw=True)"
+    path = write_notebook(tmp_path / "a.ipynb", f"for n in range(30): {by_hand}")
+    run = materialize(tmp_path / "store", nbd.notebook_asset(path, output_limits=nbd.OutputLimits(events=5)))
+    assert run.result.success
+    entries = [entry.user_message for entry in run.instance.all_logs(run.result.run_id) if entry.level == 30]
+    assert len(entries) == 4
+    assert "more follows; OutputLimits.events says that 5 entries are logged" in run.log("a__notebook")
 
 
 def test_a_record_that_is_left_out_is_a_warning(tmp_path: Path) -> None:
@@ -81,11 +91,12 @@ def test_a_record_that_is_left_out_is_a_warning(tmp_path: Path) -> None:
 
 
 def test_output_that_is_cut_is_a_warning(tmp_path: Path) -> None:
-    asset = nbd.notebook_asset(write_notebook(tmp_path / "a.ipynb", "print('x' * 5000)"), max_cell_output=1000)
+    limits = nbd.OutputLimits(cell=1000)
+    asset = nbd.notebook_asset(write_notebook(tmp_path / "a.ipynb", "print('x' * 5000)"), output_limits=limits)
     run = materialize(tmp_path / "store", asset)
     assert run.result.success
     warned = [entry.user_message for entry in run.instance.all_logs(run.result.run_id) if entry.level == 30]
-    assert warned == ["cell 1: the cell's output was cut here, after 1 kB; max_cell_output says how much is kept"]
+    assert warned == ["cell 1: the cell's output was cut here, after 1 kB; OutputLimits.cell says how much is kept"]
 
 
 class TestComputeLog:
@@ -106,3 +117,15 @@ class TestComputeLog:
         assert "to stdout ✓" in (data.stdout or b"").decode()
         assert "to stderr" in (data.stderr or b"").decode()
         assert "to stderr" not in (data.stdout or b"").decode()
+
+    def test_it_takes_no_more_than_a_notebook_may_show(self, tmp_path: Path, instance: dg.DagsterInstance) -> None:
+        path = write_notebook(tmp_path / "talk.ipynb", "for n in range(2_000): print(f'\\r{n:05}', end='', flush=True)")
+        asset = nbd.notebook_asset(path, output_limits=nbd.OutputLimits(notebook=1000))
+        run = materialize(tmp_path / "store", asset, instance=instance)
+        entries = instance.all_logs(run.result.run_id, of_type=dg.DagsterEventType.LOGS_CAPTURED)
+        assert entries[0].dagster_event
+        key = entries[0].dagster_event.logs_captured_data.file_key
+        data = instance.compute_log_manager.get_log_data([run.result.run_id, "compute_logs", key])
+        logged = (data.stdout or b"").decode()
+        assert logged.endswith("\n[nb_dagster: more follows; OutputLimits.notebook says that 1 kB are logged]\n")
+        assert len(logged) < 1100

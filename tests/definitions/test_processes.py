@@ -6,11 +6,9 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import dagster as dg
 import psutil
@@ -19,6 +17,9 @@ import pytest
 from nb_dagster.store.notebooks import NotebookStore
 from tests.definitions import jobs
 from tests.notebooks import cell_statuses, executed_notebooks, printed, run_metadata, write_notebook
+from tests.waiting import wait_until
+
+pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parent.parent.parent
 EXECUTE = """
@@ -59,14 +60,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def instance(folder: Path) -> Iterator[dg.DagsterInstance]:
     with dg.DagsterInstance.get() as instance:
         yield instance
-
-
-def _wait(condition: Callable[[], Any], seconds: float) -> Any:
-    deadline = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    return found
 
 
 def test_values_records_and_retries_cross_processes(folder: Path, instance: dg.DagsterInstance) -> None:
@@ -115,7 +108,7 @@ def running(folder: Path) -> Iterator[Running]:
         assert process.poll() is None, (folder / "run.log").read_text()
         return "".join(path.read_text() for path in (folder / "store/.running").glob("*.jsonl"))
 
-    _wait(lambda: '"inside\\n"' in said(), 90)
+    wait_until(lambda: '"inside' in said(), 90)
     pid = int(said().split('"pid ')[1].split("\\n")[0])
     kernel = psutil.Process(pid)
     step = next(each for each in psutil.Process(process.pid).children() if kernel in each.children(recursive=True))
@@ -133,7 +126,7 @@ def test_a_cancel_ends_the_kernel_within_five_seconds_and_keeps_the_notebook(
     (run,) = instance.get_runs()
     instance.report_run_canceling(run)
     running.process.send_signal(signal.SIGINT)
-    _wait(lambda: not running.kernel.is_running(), 5)
+    wait_until(lambda: not running.kernel.is_running(), 5)
     running.process.wait(30)
     (run,) = instance.get_runs()
     assert run.status == dg.DagsterRunStatus.CANCELED
@@ -153,7 +146,7 @@ def test_a_killed_step_leaves_no_kernel_and_its_notebook_is_recovered(
     running: Running, folder: Path, instance: dg.DagsterInstance
 ) -> None:
     running.step.kill()
-    _wait(lambda: not running.kernel.is_running(), 5)
+    wait_until(lambda: not running.kernel.is_running(), 5)
     running.process.send_signal(signal.SIGINT)  # Dagster retries the step; this is enough
     running.process.wait(60)
     recovered = NotebookStore(folder / "store").recover()

@@ -1,5 +1,6 @@
 """Every way a notebook ends, as notebooks and as jobs for each executor."""
 
+import json
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,8 +11,9 @@ import nb_dagster as nbd
 from tests.notebooks import write_notebook
 
 FOLDER = Path(os.environ.get("NB_DAGSTER_TEST_NOTEBOOKS", "."))
+COMPUTE = json.loads(os.environ.get("NB_DAGSTER_TEST_COMPUTE", "null"))
 _FIRST = """\
-import os, pathlib, signal, subprocess, sys, time
+import json, os, pathlib, shutil, signal, subprocess, sys, time
 print("before")
 nb.metric("seen", 1)
 sleep = [sys.executable, "-c", "import time; time.sleep(600)"]
@@ -58,7 +60,7 @@ ENDS = [
     _end("exits_3", "sys.exit(3)", "failed", "sys.exit(3) in cell 2"),
     _end("skips", "nb.skip('nothing new')", "skipped", "nothing new"),
     _end("cell_timeout", "time.sleep(600)", "timed_out", "the cell timeout of 2 s was over", cell_timeout=2),
-    _end("run_timeout", "time.sleep(600)", "timed_out", "the run timeout of 8 s was over", timeout=8),
+    _end("run_timeout", "time.sleep(600)", "timed_out", "the run timeout of 15 s was over", timeout=15),
     _end("stalls", "time.sleep(600)", "timed_out", "the stall timeout of 2 s was over without", stall_timeout=2),
     _end(
         "ignores_interrupts",
@@ -69,6 +71,14 @@ ENDS = [
     ),
     _end("is_killed", "os.kill(os.getpid(), signal.SIGKILL)", "killed", "the kernel was killed by SIGKILL"),
     _end("is_aborted", "os.kill(os.getpid(), signal.SIGABRT)", "killed", "the kernel was killed by SIGABRT"),
+    End(
+        "loses_its_place",
+        "place = pathlib.Path(json.loads(pathlib.Path(os.environ[nb.CONTEXT_VARIABLE]).read_text())['files']).parent\n"
+        "shutil.rmtree(place)\nplace.touch()",
+        "failed",
+        ("succeeded", "succeeded", "succeeded"),
+        "the executed notebook cannot be written to ",
+    ),
     _end("leaves", "os._exit(7)", "killed", "the kernel exited by itself with code 7"),
 ]
 
@@ -81,7 +91,7 @@ def write_all(folder: Path) -> None:
 
 
 def _job(name: str, executor: dg.ExecutorDefinition) -> dg.JobDefinition:
-    ops = [nbd.notebook_op(FOLDER / f"{end.name}.ipynb", name=end.name, **end.limits) for end in ENDS]  # type: ignore[arg-type]
+    ops = [nbd.notebook_op(FOLDER / f"{end.name}.ipynb", name=end.name, compute=COMPUTE, **end.limits) for end in ENDS]  # type: ignore[arg-type]
     return nbd.notebook_job(name, ops, executor_def=executor, resource_defs=nbd.resources(str(FOLDER / name)))
 
 

@@ -45,7 +45,37 @@ def failing() -> dg.JobDefinition:
     return nbd.notebook_job("failing", lambda: after(fails()), executor_def=nbd.notebook_executor)
 
 
-def endless() -> dg.JobDefinition:
-    """Two notebooks that never end."""
-    paths = [nbd.notebook_op(NOTEBOOKS / "endless.ipynb", name=name) for name in ("left", "right")]
-    return nbd.notebook_job("endless", paths, executor_def=nbd.notebook_executor)
+def _endless(name: str, executor: dg.ExecutorDefinition) -> dg.JobDefinition:
+    ops = [nbd.notebook_op(NOTEBOOKS / "endless.ipynb", name=f"{side}_{name}") for side in ("left", "right")]
+    return nbd.notebook_job(name, ops, executor_def=executor)
+
+
+def endless_in_process() -> dg.JobDefinition:
+    """Two notebooks that never end, one after the other."""
+    return _endless("endless_in_process", dg.in_process_executor)
+
+
+def endless_threads() -> dg.JobDefinition:
+    """Two notebooks that never end, in threads."""
+    return _endless("endless_threads", nbd.notebook_executor)
+
+
+def endless_processes() -> dg.JobDefinition:
+    """Two notebooks that never end, in processes."""
+    return _endless("endless_processes", dg.multiprocess_executor)
+
+
+def _editing(name: str, executor: dg.ExecutorDefinition) -> dg.JobDefinition:
+    edits = nbd.notebook_op(NOTEBOOKS / "edits.ipynb", name=f"edits_{name}", params={"name": name}, outs=["done"])
+    edited = nbd.notebook_op(NOTEBOOKS / f"edited_{name}.ipynb", ins=["after"])
+    return nbd.notebook_job(f"editing_{name}", lambda: edited(edits()), executor_def=executor)
+
+
+def editing_threads() -> dg.JobDefinition:
+    """A notebook, while it runs, changes the next one."""
+    return _editing("threads", nbd.notebook_executor)
+
+
+def editing_processes() -> dg.JobDefinition:
+    """The same, in processes, each of which reads the notebooks anew."""
+    return _editing("processes", dg.multiprocess_executor)

@@ -1,8 +1,5 @@
 """The death matrix: every way to end, alone and under each executor, tells the truth and leaves nothing."""
 
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,25 +10,20 @@ import psutil
 import pytest
 
 import nb_dagster as nbd
+from nb_dagster.definitions.metadata import stored_notebooks
+from tests.executors import ends
+from tests.executors.deployment import execute, make_home
 from tests.executors.ends import ENDS, End, write_all
-from tests.notebooks import cell_statuses, executed_notebooks, printed, run_metadata
+from tests.notebooks import cell_statuses, printed, run_metadata
 
 pytestmark = pytest.mark.slow
-ROOT = Path(__file__).parent.parent.parent
-EXECUTE = """
-import dagster as dg, sys
-from tests.executors import ends
-with dg.DagsterInstance.get() as instance:
-    dg.execute_job(dg.reconstructable(getattr(ends, sys.argv[1])), instance=instance, raise_on_error=False)
-"""
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("ends")
     write_all(folder)
-    (folder / "home").mkdir()
-    (folder / "home/dagster.yaml").write_text("telemetry: {enabled: false}\n")
+    make_home(folder)
     return folder
 
 
@@ -44,15 +36,7 @@ def instance(folder: Path) -> Iterator[dg.DagsterInstance]:
 @pytest.fixture(scope="module", params=["in_process", "threads", "processes"])
 def run(request: pytest.FixtureRequest, folder: Path, instance: dg.DagsterInstance) -> dg.DagsterRun:
     """One run of all of them."""
-    environment = {
-        **os.environ,
-        "DAGSTER_HOME": str(folder / "home"),
-        "NB_DAGSTER_TEST_NOTEBOOKS": str(folder),
-        "PYTHONPATH": str(ROOT),
-    }
-    environment.pop("PYTEST_CURRENT_TEST", None)
-    command = [sys.executable, "-c", EXECUTE, request.param]
-    subprocess.run(command, cwd=folder, env=environment, capture_output=True, timeout=240, check=False)
+    execute(folder, ends.__name__, request.param).wait(240)
     (run,) = instance.get_runs(dg.RunsFilter(job_name=request.param))
     return run
 
@@ -62,7 +46,7 @@ def alone(folder: Path) -> dict[str, nbd.NotebookResult]:
     """The results of all of them without Dagster."""
 
     def one(end: End) -> nbd.NotebookResult:
-        output = folder / "alone" / f"{end.name}.ipynb"
+        output = folder / "alone" / end.name / f"{end.name}.ipynb"
         return nbd.run_notebook(folder / f"{end.name}.ipynb", output=output, **end.limits)  # type: ignore[arg-type]
 
     with ThreadPoolExecutor(3) as pool:
@@ -82,8 +66,8 @@ def test_alone(alone: dict[str, nbd.NotebookResult], folder: Path, end: End) -> 
 @pytest.mark.parametrize("end", ENDS, ids=lambda end: end.name)
 def test_as_a_step(run: dg.DagsterRun, instance: dg.DagsterInstance, folder: Path, end: End) -> None:
     assert run.status == dg.DagsterRunStatus.FAILURE, "some of its steps fail"
-    (executed,) = executed_notebooks(folder / run.job_name, end.name)
-    _assert_notebook_is_true(executed, end)
+    (executed,) = [path for path in stored_notebooks(instance, run.run_id) if path.endswith(f"/{end.name}.ipynb")]
+    _assert_notebook_is_true(Path(executed), end)
     kind = dg.DagsterEventType.STEP_SUCCESS if end.ok else dg.DagsterEventType.STEP_FAILURE
     (entry,) = [e for e in instance.all_logs(run.run_id, of_type=kind) if e.step_key == end.name]
     if not end.ok:

@@ -1,29 +1,15 @@
 """``notebook_executor``: one process, many kernels, and every notebook still a Dagster step."""
 
-import os
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
-import nbformat
-import psutil
 import pytest
 from dagster._core.storage.compute_log_manager import ComputeIOType
 
 from tests.executors import jobs
+from tests.executors.deployment import execute, make_home
 from tests.notebooks import write_notebook
-
-ROOT = Path(__file__).parent.parent.parent
-EXECUTE = """
-import dagster as dg, sys
-from tests.executors import jobs
-with dg.DagsterInstance.get() as instance:
-    dg.execute_job(dg.reconstructable(getattr(jobs, sys.argv[1])), instance=instance)
-"""
 
 
 @pytest.fixture(scope="module")
@@ -35,9 +21,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_notebook(folder / "second_try.ipynb", "assert attempt == 2", parameters="attempt = 1")
     write_notebook(folder / "fails.ipynb", "1 / 0")
     write_notebook(folder / "takes.ipynb", "print(value)", parameters="value = None")
-    write_notebook(folder / "endless.ipynb", "print('before')", "import time\ntime.sleep(600)")
-    (folder / "home").mkdir()
-    (folder / "home/dagster.yaml").write_text("telemetry: {enabled: false}\n")
+    make_home(folder)
     return folder
 
 
@@ -47,22 +31,9 @@ def instance(folder: Path) -> Iterator[dg.DagsterInstance]:
         yield instance
 
 
-def execute(folder: Path, job: str) -> "subprocess.Popen[bytes]":
-    environment = {
-        **os.environ,
-        "DAGSTER_HOME": str(folder / "home"),
-        "NB_DAGSTER_TEST_NOTEBOOKS": str(folder),
-        "PYTHONPATH": str(ROOT),
-    }
-    environment.pop("PYTEST_CURRENT_TEST", None)
-    with open(folder / f"{job}.log", "wb") as log:
-        command = [sys.executable, "-c", EXECUTE, job]
-        return subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
-
-
 @pytest.fixture(scope="module")
 def mixed(folder: Path, instance: dg.DagsterInstance) -> dg.DagsterRun:
-    assert execute(folder, "mixed").wait(150) == 0
+    assert execute(folder, jobs.__name__, "mixed").wait(150) == 0
     (run,) = instance.get_runs(dg.RunsFilter(job_name="mixed"))
     return run
 
@@ -100,43 +71,11 @@ def test_each_step_has_its_own_compute_log(instance: dg.DagsterInstance, mixed: 
 
 
 def test_a_failure_fails_the_run_and_skips_what_follows(folder: Path, instance: dg.DagsterInstance) -> None:
-    assert execute(folder, "failing").wait(150) == 0
+    assert execute(folder, jobs.__name__, "failing").wait(150) == 0
     (run,) = instance.get_runs(dg.RunsFilter(job_name="failing"))
     assert run.status == dg.DagsterRunStatus.FAILURE
     assert events(instance, run, dg.DagsterEventType.STEP_FAILURE) == ["fails"]
     assert events(instance, run, dg.DagsterEventType.STEP_SUCCESS) == []
-
-
-def test_a_cancel_stops_all_kernels_and_keeps_their_notebooks(folder: Path, instance: dg.DagsterInstance) -> None:
-    process = execute(folder, "endless")
-    store = folder / ".nb_dagster/notebooks"
-    deadline = time.monotonic() + 90
-    while sum('"text": "before' in journal.read_text() for journal in store.glob(".running/*.jsonl")) < 2:
-        assert time.monotonic() < deadline
-        assert process.poll() is None
-        time.sleep(0.1)
-    kernels = psutil.Process(process.pid).children(recursive=True)
-    (run,) = instance.get_runs(dg.RunsFilter(job_name="endless"))
-    instance.report_run_canceling(run)
-    process.send_signal(signal.SIGINT)
-    _, alive = psutil.wait_procs([each for each in kernels if "kernel" in " ".join(_command(each))], timeout=5)
-    assert alive == []
-    process.wait(60)
-    (run,) = instance.get_runs(dg.RunsFilter(job_name="endless"))
-    assert run.status == dg.DagsterRunStatus.CANCELED
-    notebooks = [path for name in ("left", "right") for path in store.glob(f"{name}/*/endless.ipynb")]
-    assert len(notebooks) == 2
-    for path in notebooks:
-        notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
-        assert notebook.metadata.nb_dagster.status == "cancelled"
-        assert [cell.metadata.nb_dagster.status for cell in notebook.cells] == ["succeeded", "cancelled"]
-
-
-def _command(process: psutil.Process) -> list[str]:
-    try:
-        return process.cmdline()
-    except psutil.NoSuchProcess:
-        return []
 
 
 def test_it_is_what_jobs_of_notebooks_run_with(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""The example project in a folder of its own, and Dagster running on it."""
+"""The example project in a folder of its own, Dagster running on it, and a browser."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.integration.browsing import browser, page
 from tests.integration.dagster_dev import DagsterDev, dagster_dev
+
+__all__ = ["browser", "dev", "page", "project"]
 
 ROOT = Path(__file__).parent.parent.parent
 

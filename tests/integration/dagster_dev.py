@@ -70,7 +70,13 @@ class DagsterDev:
         return _query(self.url, query, variables)
 
     def run(self, job: str, parameters: Mapping[str, Mapping[str, Any]] | None = None) -> str:
-        """Launch a run, as the launchpad does, and wait for its end.
+        """Launch a run, and wait for its end; the same as :meth:`launch` otherwise."""
+        run_id = self.launch(job, parameters)
+        self.wait(run_id)
+        return run_id
+
+    def launch(self, job: str, parameters: Mapping[str, Mapping[str, Any]] | None = None) -> str:
+        """Launch a run, as the launchpad does.
 
         Args:
             job: the job's name.
@@ -98,9 +104,12 @@ class DagsterDev:
             },
         )["launchRun"]
         assert "run" in answer, answer
-        run_id = str(answer["run"]["runId"])
-        self.wait(run_id)
-        return run_id
+        return str(answer["run"]["runId"])
+
+    def terminate(self, run_id: str) -> None:
+        """Cancel a run, as its page does."""
+        answer = self.query("mutation($id: String!) { terminateRun(runId: $id) { __typename } }", id=run_id)
+        assert answer["terminateRun"]["__typename"] == "TerminateRunSuccess", answer
 
     def wait(self, run_id: str) -> str:
         """Wait for the end of a run; returns its status."""
@@ -117,16 +126,19 @@ class DagsterDev:
 
 
 @contextlib.contextmanager
-def dagster_dev(folder: Path, home: Path) -> Iterator[DagsterDev]:
+def dagster_dev(folder: Path, home: Path, pages_port: int | None = None) -> Iterator[DagsterDev]:
     """Start ``dagster dev`` in a project; whatever happens in the block, none of its processes is left behind it.
 
     Args:
         folder: a project with a ``workspace.yaml``.
         home: an empty folder for ``DAGSTER_HOME``.
+        pages_port: where given, ``nb-dagster dev`` is started, which serves pages there.
     """
     (home / "dagster.yaml").write_text(SETTINGS)
-    port = _free_port()
+    port = free_port()
     command = ["dagster", "dev", "-w", "workspace.yaml", "-h", "127.0.0.1", "-p", str(port)]
+    if pages_port is not None:
+        command = ["nb_dagster.cli", "dev", "--port", str(port), "--pages-port", str(pages_port)]
     with open(home / "dev.log", "wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", *command],
@@ -210,7 +222,7 @@ def _query(url: str, query: str, variables: Mapping[str, Any]) -> dict[str, Any]
     return found
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])

@@ -4,28 +4,15 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import quote
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Locator, Page, expect
 
+from tests.integration.browsing import in_browser, run_page
 from tests.integration.dagster_dev import LOCATION, DagsterDev
 from tests.notebooks import write_notebook
 
-CHROMIUM = shutil.which("chromium") or shutil.which("/usr/bin/chromium")
-ARGUMENTS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-PATIENCE = 60_000
-"""Milliseconds that a page has for what it shows; two cores are slow."""
 PICTURES = Path(__file__).parent.parent.parent / "docs" / "images"
 
 NUMBERS = (400, 500, 600)
@@ -45,15 +32,11 @@ GAINS = "gains = {share: gain(series) for share, series in prices.items()}"
 GAINS_CELL = 5
 PRICES_JOB = """
 defs = dg.Definitions.merge(
-    defs, dg.Definitions(jobs=[nbd.notebook_job("prices", [NOTEBOOKS / "prices.ipynb"])])
+    defs, dg.Definitions(jobs=[nbd.notebook_job("prices", [Path(__file__).parent / "notebooks/prices.ipynb"])])
 )
 """
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.timeout(400),  # the first test waits for Dagster and for a whole pipeline
-    pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium at /usr/bin/chromium, and none on the PATH"),
-]
+pytestmark = in_browser
 
 
 @pytest.fixture(scope="module")
@@ -91,24 +74,6 @@ def failed(dev: DagsterDev) -> str:
     return run_id
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture
-def page(browser: Browser, dev: DagsterDev) -> Iterator[Page]:
-    """A page of somebody who has never been here."""
-    expect.set_options(timeout=PATIENCE)
-    context = browser.new_context(base_url=dev.url, viewport={"width": 1400, "height": 900})
-    context.set_default_timeout(PATIENCE)
-    yield context.new_page()
-    context.close()
-
-
 def picture(page: Page, name: str, height: int = 900) -> None:
     """Keep what is on the page for the documentation, where that is asked for."""
     if os.environ.get("NB_DAGSTER_SCREENSHOTS") == "1":
@@ -124,11 +89,6 @@ def opened(link: Locator) -> Page:
         link.click()
     popup.value.set_viewport_size({"width": 1400, "height": 900})
     return popup.value
-
-
-def run_page(page: Page, run_id: str, *filters: str) -> None:
-    """Open a run's page, with only those entries of its log that all filters let through."""
-    page.goto(f"/runs/{run_id}?logs={quote('|'.join(filters))}")
 
 
 def widths(markers: Locator) -> list[float]:

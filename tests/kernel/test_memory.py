@@ -17,6 +17,8 @@ from nb_dagster.runner.background import BackgroundRun
 from nb_dagster.runner.run import NotebookRun
 from tests.notebooks import write_notebook
 
+pytestmark = pytest.mark.slow
+
 _EAT = "for _ in range(200):\n    eaten.append(b'x' * 10_000_000)\n    time.sleep(0.05)"
 _V1 = Path("/sys/fs/cgroup/memory")
 

@@ -18,6 +18,7 @@ import pytest
 from nb_dagster.kernel import warm
 from nb_dagster.kernel.fork_client import ForkFailed, ForkServer, PreloadRefused
 from tests.kernel.forking import Runs, fork_servers_of_its_own, wait_until_gone
+from tests.waiting import wait_until
 
 Start = Callable[..., ForkServer]
 
@@ -55,13 +56,6 @@ def found_pid(*preload: str) -> int:
     server = find(*preload)
     assert server is not None
     return server.pid
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 @contextlib.contextmanager
@@ -125,7 +119,7 @@ class TestEnd:
             time.sleep(0.3)
             assert server.is_alive
             assert kernel.is_running()
-        wait_for(lambda: not server.is_alive)
+        wait_until(lambda: not server.is_alive)
         assert warm.stop_all() == 0
 
     def test_an_upgrade_makes_it_unused_until_it_is_started_again(
@@ -141,7 +135,7 @@ class TestEnd:
         assert find("upgraded") is None
         new = start("upgraded")
         assert found_pid("upgraded") == new.pid
-        wait_for(lambda: not old.is_alive)
+        wait_until(lambda: not old.is_alive)
 
     def test_the_end_of_one_that_was_replaced_is_no_harm_to_the_new_one(
         self, start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -152,7 +146,7 @@ class TestEnd:
         with kernel_of(old, tmp_path):
             os.utime(tmp_path / "upgraded.py", (1, 1))
             new = start("upgraded")
-        wait_for(lambda: not old.is_alive)
+        wait_until(lambda: not old.is_alive)
         assert found_pid("upgraded") == new.pid
 
 

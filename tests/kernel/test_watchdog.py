@@ -43,7 +43,7 @@ def runner(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[subproces
     process.wait()
 
 
-@pytest.mark.parametrize("runner", ["spawned", "forked"], indirect=True)
+@pytest.mark.parametrize("runner", [pytest.param("spawned", marks=pytest.mark.slow), "forked"], indirect=True)
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_nothing_survives_a_killed_runner(
     runner: subprocess.Popen[bytes], tmp_path: Path, number: signal.Signals

@@ -6,6 +6,7 @@ import pytest
 
 from nb_dagster.errors import UnreadableNotebook
 from nb_dagster.notebook.inference import infer_python
+from nb_dagster.notebook.languages import infer_by_line
 from nb_dagster.notebook.parameters import NO_DEFAULT, Parameter
 
 
@@ -108,3 +109,35 @@ def test_inference_never_runs_the_cell(tmp_path: Any) -> None:
     trap = tmp_path / "trap"
     infer_python(f"n = open({str(trap)!r}, 'w').write('x')\nm: open({str(trap)!r}, 'w') = 1", "a.ipynb")
     assert not trap.exists()
+
+
+@pytest.mark.parametrize(
+    ("language", "line", "name", "declared"),
+    [
+        ("r", "data.path <- 'x'  # where", "data.path", "str"),
+        ("r", ".n = 3", ".n", "float"),
+        ("bash", "export n=3", "n", "int"),
+        ("julia", "größe = 3", "größe", "int"),
+        ("powershell", "$n = 3  # how many", "n", "int"),
+        ("powershell", "[int]$n = 3", "n", "int"),
+        ("powershell", "[string[]] $Names = 'a'", "Names", "str"),
+        ("powershell", "$Flag = $true", "Flag", "bool"),
+        ("scala", "val n = 3", "n", "int"),
+        ("f#", "let n = 3", "n", "int"),
+    ],
+)
+def test_a_parameter_of_another_language(language: str, line: str, name: str, declared: str) -> None:
+    ((found, parameter),) = infer_by_line(line, language).items()
+    assert (found, str(parameter.type)) == (name, declared)
+
+
+@pytest.mark.parametrize(
+    ("language", "line"),
+    [
+        *[("bash", "größe=3"), ("bash", "a-b=3"), ("bash", "a.b=3"), ("bash", "n == 3")],
+        *[("powershell", "n = 3"), ("powershell", "$env:PATH = 'x'"), ("powershell", "${a b} = 3")],
+        *[("powershell", "$größe = 3"), ("r", "_x <- 3"), ("r", "a-b <- 3"), ("julia", "a.b = 3"), ("julia", "$a = 3")],
+    ],
+)
+def test_what_is_no_plain_name_declares_nothing(language: str, line: str) -> None:
+    assert infer_by_line(line, language) == {}

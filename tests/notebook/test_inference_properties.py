@@ -17,6 +17,9 @@ LITERALS = st.recursive(
     max_leaves=8,
 )
 NAMES = st.from_regex(r"[a-z][a-z0-9_]{0,10}", fullmatch=True).filter(lambda name: name.isidentifier())
+ASSIGNMENTS = st.tuples(st.text("$_ab.1ß=[]{}: \u2018", max_size=6), st.sampled_from(["=", " <- ", " = ", "=="])).map(
+    lambda parts: f"{parts[0]}{parts[1]}1"
+)
 COMMENTS = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs", "Zl", "Zp")), max_size=40)
 
 
@@ -50,7 +53,9 @@ def test_any_text_is_some_type(text: str) -> None:
     assert str(parse_type(text)) is not None
 
 
-@given(st.text(), st.sampled_from(["r", "bash", "julia"]))
+@given(st.text() | ASSIGNMENTS, st.sampled_from(["r", "bash", "julia", "powershell", "scala"]))
 def test_any_text_of_another_language_is_read(source: str, language: str) -> None:
     for parameter in infer_by_line(source, language).values():
-        assert parameter.name.isidentifier()
+        name = parameter.name.replace(".", "") if language == "r" else parameter.name
+        assert name.isidentifier() or (name, language) == ("", "r")
+        assert name.isascii() or language not in ("bash", "powershell")

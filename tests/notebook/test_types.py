@@ -1,6 +1,7 @@
 """A value is of its declared type, or it is refused."""
 
 from datetime import date, datetime, timezone
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from nb_dagster.errors import InvalidParameter
 from nb_dagster.notebook.annotations import parse_type
 from nb_dagster.notebook.inference import infer_python
 from nb_dagster.notebook.parameters import check_parameters, fill_context
+from nb_dagster.notebook.types import AnyType, PathType, StrType
 
 
 @pytest.mark.parametrize(
@@ -124,3 +126,18 @@ def test_context_fills_only_declared_names_of_a_fitting_type() -> None:
     declared = infer_python("run_id = ''\ncommit: bool = True\nattempt: int = 1\nn = 3", "a.ipynb")
     context = {"run_id": "r1", "commit": "abc", "attempt": 2, "workflow": "w"}
     assert fill_context(declared, {"attempt": 7}, context) == {"attempt": 7, "run_id": "r1"}
+
+
+def test_a_subclass_of_text_is_its_text_however_it_shows_itself() -> None:
+    class Mode(str, Enum):
+        FAST = "fast"
+
+    for declared in (StrType(), AnyType(), PathType()):
+        assert repr(declared.check(Mode.FAST)) == "'fast'"
+    assert repr(AnyType().check({Mode.FAST: (Mode.FAST,)})) == "{'fast': ['fast']}"
+
+
+def test_json_on_a_command_line_that_no_value_may_be_is_not_taken_as_text() -> None:
+    with pytest.raises(ValueError, match="Dagster reads it as a value of its own"):
+        AnyType().read('{"__class__": "x"}')
+    assert AnyType().read("{no json") == "{no json"

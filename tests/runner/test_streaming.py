@@ -10,7 +10,7 @@ import pytest
 
 import nb_dagster as nbd
 from nb_dagster.runner import events
-from tests.notebooks import write_notebook
+from tests.notebooks import read, write_notebook
 
 
 def test_events_come_in_order_and_end_with_the_result(tmp_path: Path) -> None:
@@ -98,3 +98,16 @@ def test_no_run_overwrites_anothers_notebook(tmp_path: Path) -> None:
     path = write_notebook(tmp_path / "a.ipynb", "1")
     with pytest.raises(nbd.RunRefused, match="exists already"):
         nbd.run_notebook(path, output=path)
+
+
+def test_what_a_thread_prints_when_its_cell_has_ended_is_in_that_cell(tmp_path: Path) -> None:
+    late = (
+        "import sys, threading, time\nfrom ipykernel.kernelbase import Kernel\nparent = get_ipython().kernel.get_parent()\n"
+        "def speak():\n    time.sleep(0.3)\n    sys.stdout.set_thread_parent(parent)\n    print('late', flush=True)\n"
+        "threading.Thread(target=speak).start()\nprint('first')"
+    )
+    path = write_notebook(tmp_path / "a.ipynb", late, "time.sleep(1)\nprint('second')")
+    result = nbd.run_notebook(path, output=tmp_path / "out.ipynb")
+    first, second = (cell["outputs"] for cell in read(result.executed_notebook)["cells"])
+    assert "".join("".join(output["text"]) for output in first) == "first\nlate\n"
+    assert "".join("".join(output["text"]) for output in second) == "second\n"

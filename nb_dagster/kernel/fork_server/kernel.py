@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import atexit
 import os
+import select
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,7 @@ from IPython.core.application import BaseIPythonApplication
 
 IN_MEMORY = "--HistoryManager.hist_file=:memory:"
 """The one argument that a shell made ahead is right for; a history in a file would need a thread to write it."""
+_PIPE_SECONDS = 0.02  # for which a cell waits, at most, for what it has written to a descriptor
 _CONFIGURED_BY = ("HOME", "IPYTHONDIR", "VIRTUAL_ENV", "XDG_CONFIG_HOME", "PROGRAMDATA")
 _CONFIGURED_BY_PREFIX = ("JUPYTER_", "PYTHON")
 
@@ -41,6 +45,7 @@ class BriefStream(OutStream):
     _is_flushing = False
 
     def flush(self) -> None:
+        self._take_pipe()
         # In this order: text leaves the buffers while the other is true.
         if self._buffers or self._is_flushing or not self._is_master_process():
             super().flush()
@@ -51,6 +56,16 @@ class BriefStream(OutStream):
             super()._flush()
         finally:
             self._is_flushing = False
+
+    def _take_pipe(self) -> None:
+        """Let the thread that watches the descriptor take what is in it: what the system prints is of this cell too."""
+        if self._fid is None or threading.current_thread() is not threading.main_thread():
+            return
+        pipe, give_up = select.poll(), time.monotonic() + _PIPE_SECONDS
+        pipe.register(self._fid, select.POLLIN)
+        while pipe.poll(0) and time.monotonic() < give_up:
+            time.sleep(0.0005)
+        time.sleep(0)  # it may have taken it, and wait for its turn to say so
 
 
 class ForkedApp(IPKernelApp, _Configured):

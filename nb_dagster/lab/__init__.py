@@ -1,0 +1,1 @@
+"""JupyterLab on demand: a workflow, or an attempt that failed, opened as it would run."""

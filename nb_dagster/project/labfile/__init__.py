@@ -1,0 +1,1 @@
+"""The files of NB Workflows and LabFunctions as a project file, with a line for each of their keys."""

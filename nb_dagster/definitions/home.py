@@ -36,6 +36,6 @@ def alone_in(home: str | os.PathLike[str]) -> Iterator[None]:
 def alone_with(instance: dg.DagsterInstance) -> contextlib.AbstractContextManager[None]:
     """The same for the home of a history, which one in memory does not have.
 
-    SQLite, unlike PostgreSQL, lets two claims have one slot, and two that add a tag at once lose one of them.
+    With SQLite, unlike PostgreSQL, two may make a slot twice, and two that add a tag at once lose one of them.
     """
     return contextlib.nullcontext() if instance.is_ephemeral else alone_in(instance.root_directory)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import re
+import time
 import uuid
 from collections.abc import Iterator
-from datetime import datetime, timedelta, timezone
 
 import dagster as dg
 
 from nb_dagster.definitions.home import alone_with
+from nb_dagster.definitions.slots import free_slot, one_slot, take_slot
 
 
 @contextlib.contextmanager
@@ -24,17 +26,22 @@ def lease(instance: dg.DagsterInstance, slot: str, *, at_most: float) -> Iterato
     Yields:
         Whether this process has it; where not, another one has.
     """
-    storage, holder = instance.event_log_storage, f"{slot.rsplit('/', 1)[-1]}-{uuid.uuid4().hex}"
+    name, now = slot.rsplit("/", 1)[-1], time.time()
+    holder = f"{name} {now:.0f} {uuid.uuid4().hex}"
     with alone_with(instance):
-        if storage.get_concurrency_info(slot).slot_count != 1:
-            storage.set_concurrency_slots(slot, 1)
-        now = datetime.now(timezone.utc)
-        for each in storage.get_concurrency_info(slot).pending_steps:
-            if now - each.enqueued_timestamp > timedelta(seconds=at_most):
-                storage.free_concurrency_slot_for_step(each.run_id, each.step_key)
-        is_ours: bool = storage.claim_concurrency_slot(slot, holder, "tick").is_claimed
+        storage = one_slot(instance, slot)
+        for each in storage.get_concurrency_info(slot).claimed_slots:
+            if now - _since(each.run_id) > at_most:
+                free_slot(storage, slot, each.run_id)
+        is_ours = take_slot(storage, slot, holder, "tick")
     try:
         yield is_ours
     finally:
-        with alone_with(instance):
-            storage.free_concurrency_slot_for_step(holder, "tick")
+        if is_ours:
+            free_slot(storage, slot, holder)
+
+
+def _since(holder: str) -> float:
+    """Since when a slot is held, by the holder's own clock: that of a database may be in another time zone."""
+    found = re.fullmatch(r".* (\d+) [0-9a-f]{32}", holder)
+    return float(found[1]) if found else 0.0

@@ -13,9 +13,11 @@ from typing import Literal, TypeAlias, get_args
 
 import dagster as dg
 from dagster._core.errors import DagsterExecutionInterruptedError
+from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
 
 from nb_dagster.definitions.here import follower
 from nb_dagster.definitions.home import alone_with
+from nb_dagster.definitions.slots import free_slot, one_slot, take_slot
 from nb_dagster.definitions.worker import close_if_stale, tag_worker
 from nb_dagster.errors import RunRefused
 
@@ -127,21 +129,23 @@ class _SingleFlight:
 
     def _try(self) -> str | None:
         """Take the slot; where another run has it, the id of that run."""
-        storage = self._instance.event_log_storage
         with alone_with(self._instance):
-            if storage.get_concurrency_info(self._slot).slot_count != 1:
-                storage.set_concurrency_slots(self._slot, 1)
-            self._free_those_over()
-            while not self._claims():
+            storage = one_slot(self._instance, self._slot)
+            self._free_those_over(storage)
+            while not self._claims(storage):
                 info = storage.get_concurrency_info(self._slot)
-                if holders := {*info.active_run_ids, *info.assigned_run_ids}:
+                if holders := {*info.active_run_ids} or {*info.assigned_run_ids} - {self._run_id}:
                     return min(holders)
                 self._leave()  # freed between our question and our place in the queue, it would call nobody up
         return None
 
-    def _claims(self) -> bool:
-        storage = self._instance.event_log_storage
-        is_ours: bool = storage.claim_concurrency_slot(self._slot, self._run_id, self._step_key).is_claimed
+    def _claims(self, storage: SqlEventLogStorage) -> bool:
+        """Take the slot when it is our turn; Dagster's queue of a pool says whose turn it is."""
+        slot, run_id, key = self._slot, self._run_id, self._step_key
+        if not storage.has_pending_step(slot, run_id, key):
+            storage.add_pending_step(slot, run_id, key, should_assign=storage.has_unassigned_slots(slot))
+        turn = storage.check_concurrency_claim(slot, run_id, key)
+        is_ours = turn.is_claimed or (turn.is_assigned and take_slot(storage, slot, run_id, key))
         if is_ours:
             tag_worker(self._context)
         return is_ours
@@ -149,9 +153,9 @@ class _SingleFlight:
     def _leave(self) -> None:
         self._instance.event_log_storage.free_concurrency_slot_for_step(self._run_id, self._step_key)
 
-    def _free_those_over(self) -> None:
-        storage = self._instance.event_log_storage
+    def _free_those_over(self, storage: SqlEventLogStorage) -> None:
         info = storage.get_concurrency_info(self._slot)
         for run_id in {*info.active_run_ids, *info.assigned_run_ids, *info.pending_run_ids} - {self._run_id}:
             if close_if_stale(self._instance, run_id):
+                free_slot(storage, self._slot, run_id)
                 storage.free_concurrency_slots_for_run(run_id)

@@ -8,7 +8,7 @@ import pwd
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,15 +57,15 @@ def serving(command: list[str], folder: str, user: dict[str, Any]) -> Iterator[s
 
 
 @contextlib.contextmanager
-def postgres(binaries: Path) -> Iterator[str]:
-    """Start one; gives the URL of its database."""
+def postgres(binaries: Path, options: Sequence[str] = ()) -> Iterator[str]:
+    """Start one, with further options of its server; gives the URL of its database."""
     with tempfile.TemporaryDirectory(prefix="nbd-pg-", ignore_cleanup_errors=True) as folder:
         user = not_root(folder)
         data, port = f"{folder}/data", free_port()
         initdb, server_program = (str(binaries / name) for name in ("initdb", "postgres"))
-        options: dict[str, Any] = {"cwd": folder, "capture_output": True, "timeout": STARTED_IN, **user}
-        subprocess.run([initdb, "-D", data, "-U", "dagster", "--auth=trust", "-N"], check=True, **options)
-        command = [server_program, "-D", data, "-p", str(port), "-h", "127.0.0.1", "-k", folder, "-F"]
+        run: dict[str, Any] = {"cwd": folder, "capture_output": True, "timeout": STARTED_IN, **user}
+        subprocess.run([initdb, "-D", data, "-U", "dagster", "--auth=trust", "-N"], check=True, **run)
+        command = [server_program, "-D", data, "-p", str(port), "-h", "127.0.0.1", "-k", folder, "-F", *options]
         with serving(command, folder, user) as server:
             _wait_until_ready(binaries, server, port)
             yield f"postgresql+psycopg2://dagster@127.0.0.1:{port}/postgres"

@@ -135,10 +135,8 @@ def _is_interrupt(error: BaseException) -> bool:
 def _report_cancelled(instance: dg.DagsterInstance, run_id: str) -> None:
     """Have the history say of an interrupt what it was; Dagster takes it for a failure, or says nothing."""
     run = instance.get_run_by_id(run_id)
-    if run is not None and run.status not in (
-        DagsterRunStatus.CANCELED,
-        DagsterRunStatus.SUCCESS,
-    ):  # what succeeded did
+    settled = (DagsterRunStatus.CANCELED, DagsterRunStatus.SUCCESS)
+    if run is not None and run.status not in settled:
         instance.report_run_canceled(run, "It was interrupted, which Dagster took for a failure.")
 
 

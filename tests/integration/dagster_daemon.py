@@ -19,6 +19,7 @@ from dagster._core.storage.tags import SCHEDULED_EXECUTION_TIME_TAG
 
 from nb_dagster.schedules.policy import State
 from tests.integration.dagster_dev import SETTINGS, environment, processes_of
+from tests.notebooks import write_notebook
 
 UNQUEUED = f"""\
 {SETTINGS}
@@ -26,8 +27,30 @@ run_coordinator:  # two daemons on Dagster's queue of runs may both start a run 
   module: dagster._core.run_coordinator
   class: DefaultRunCoordinator
 """
+_WORKSPACE = """\
+load_from:
+  - python_file: {relative_path: definitions.py, location_name: shop}
+"""
+_DEFINITIONS = """\
+from nb_dagster import NotebookProject
+
+defs = NotebookProject.from_yaml("nb_dagster.yaml").build_defs()
+"""
 GONE_IN = 30.0
 """Seconds in which killed processes are gone."""
+
+
+def write_project(folder: Path, project: str) -> None:
+    """Write a project whose notebook, ``quick.ipynb``, prints the moment that it runs for.
+
+    Args:
+        folder: where to.
+        project: what its ``nb_dagster.yaml`` says.
+    """
+    (folder / "nb_dagster.yaml").write_text(project)
+    (folder / "workspace.yaml").write_text(_WORKSPACE)
+    (folder / "definitions.py").write_text(_DEFINITIONS)
+    write_notebook(folder / "quick.ipynb", "print(now)", parameters="now: str = ''")
 
 
 class Daemons:

@@ -10,7 +10,7 @@ import dagster as dg
 import pytest
 
 from tests.cli.command import nb_dagster
-from tests.integration.dagster_daemon import Daemons, daemons
+from tests.integration.dagster_daemon import Daemons, daemons, write_project
 from tests.notebooks import executed_notebooks, printed, write_notebook
 from tests.waiting import wait_until
 
@@ -30,15 +30,6 @@ workflows:
   by_cron: {notebook: quick.ipynb, schedule: "* * * * *"}
   off: {notebook: quick.ipynb, schedule: {every: 5s, enabled: false}}
 """
-WORKSPACE = """\
-load_from:
-  - python_file: {relative_path: definitions.py, location_name: shop}
-"""
-DEFINITIONS = """\
-from nb_dagster import NotebookProject
-
-defs = NotebookProject.from_yaml("nb_dagster.yaml").build_defs()
-"""
 HOUR = 3_600
 LONG = 300.0
 """Seconds in which runs are made on a busy machine."""
@@ -48,10 +39,7 @@ LONG = 300.0
 def fired(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemons]:
     """What one daemon has fired until it was killed, and two others after it."""
     folder, home = tmp_path_factory.mktemp("project"), tmp_path_factory.mktemp("home")
-    (folder / "nb_dagster.yaml").write_text(PROJECT)
-    (folder / "workspace.yaml").write_text(WORKSPACE)
-    (folder / "definitions.py").write_text(DEFINITIONS)
-    write_notebook(folder / "quick.ipynb", "print(now)", parameters="now: str = ''")
+    write_project(folder, PROJECT)
     write_notebook(folder / "endless.ipynb", "import time\ntime.sleep(3600)")
     with daemons(folder, home) as found:
         found.start()

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.dagster_daemon import UNQUEUED, daemons
-from tests.integration.test_schedules import DEFINITIONS, LONG, WORKSPACE
-from tests.notebooks import write_notebook
+from tests.integration.dagster_daemon import UNQUEUED, daemons, write_project
+from tests.integration.test_schedules import LONG
 from tests.runs.postgres import needed_programs, postgres
 from tests.waiting import wait_until
 
@@ -27,10 +26,7 @@ def test_an_interval_loses_and_doubles_none_over_a_restart_of_both(tmp_path: Pat
     folder, here, there = (tmp_path / name for name in ("project", "here", "there"))
     for each in (folder, here, there):
         each.mkdir()
-    (folder / "nb_dagster.yaml").write_text(PROJECT)
-    (folder / "workspace.yaml").write_text(WORKSPACE)
-    (folder / "definitions.py").write_text(DEFINITIONS)
-    write_notebook(folder / "quick.ipynb", "print(now)", parameters="now: str = ''")
+    write_project(folder, PROJECT)
     with postgres(binaries) as url:
         settings = f"{UNQUEUED}storage:\n  postgres:\n    postgres_url: {url}\n"
         (there / "dagster.yaml").write_text(settings)

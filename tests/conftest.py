@@ -37,8 +37,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile | Non
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what waits for daemons and browsers: as the last of all, one of them would have everything wait for it."""
-    items.sort(key=lambda item: "integration" not in item.path.parts)
+    """Begin with what takes longest: the cluster, of which there is one, then what waits for daemons and browsers."""
+    items.sort(key=lambda item: (item.get_closest_marker("k8s") is None, "integration" not in item.path.parts))
 
 
 def pytest_collection_finish() -> None:

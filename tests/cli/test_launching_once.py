@@ -14,6 +14,7 @@ import pytest
 
 from tests.cli.command import as_json, await_line, nb_dagster, start
 from tests.notebooks import executed_notebooks, write_notebook
+from tests.runs.postgres import needed_programs, postgres
 
 pytestmark = pytest.mark.slow
 
@@ -82,6 +83,16 @@ class TestSingleFlight:
     def test_of_many_at_once_each_runs_alone(self, folder: Path) -> None:
         runs = [start("run", "alone.ipynb", "--single-flight", "queue", "--json", cwd=folder) for _ in range(6)]
         assert [_outcome(run)[0] for run in runs] == [0] * 6
+
+    def test_of_many_on_machines_that_share_only_the_database_each_runs_alone(self, folder: Path) -> None:
+        with postgres(needed_programs()) as url:
+            homes = [folder / name for name in ("here", "there")]
+            for each in homes:
+                each.mkdir()
+                (each / "dagster.yaml").write_text(f"storage:\n  postgres:\n    postgres_url: {url}\n")
+            command = ("run", "alone.ipynb", "--single-flight", "queue", "--json")
+            runs = [start(*command, cwd=folder, home=home) for home in homes * 3]
+            assert [_outcome(run)[0] for run in runs] == [0] * 6
 
     def test_of_many_at_once_that_do_not_wait_one_runs(self, folder: Path) -> None:
         command = ("run", "endless.ipynb", "--single-flight", "refuse", "--timeout", "20")

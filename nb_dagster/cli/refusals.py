@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Iterator
+from typing import TextIO
 
 import click
 
-from nb_dagster.cli.exit_codes import INFRASTRUCTURE, USAGE
+from nb_dagster.cli.exit_codes import CANCELLED, INFRASTRUCTURE, USAGE
 from nb_dagster.errors import RunRefused
 
 
@@ -24,4 +25,25 @@ def refusals() -> Iterator[None]:
         sys.exit(USAGE)
     except (Unreachable, OSError) as failed:
         click.echo(f"nb-dagster: {failed}", err=True)
+        sys.exit(INFRASTRUCTURE)
+
+
+@contextlib.contextmanager
+def runs_without_result(what: str, stderr: TextIO) -> Iterator[None]:
+    """End the process where the block, which runs something, gives no result.
+
+    Args:
+        what: what it runs.
+        stderr: hears why.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        stderr.write(f"nb-dagster: cancelled before {what} started\n")
+        sys.exit(CANCELLED)
+    except RunRefused as refused:
+        stderr.write(f"nb-dagster: {refused}\n")
+        sys.exit(USAGE)
+    except Exception as error:  # the boundary: whatever else broke is infrastructure, and is said in one line
+        stderr.write(f"nb-dagster: {type(error).__name__}: {error}\n")
         sys.exit(INFRASTRUCTURE)

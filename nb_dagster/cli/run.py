@@ -14,8 +14,9 @@ from typing import Any, NoReturn
 
 import click
 
-from nb_dagster.cli.exit_codes import CANCELLED, EXIT_CODES, INFRASTRUCTURE, USAGE
+from nb_dagster.cli.exit_codes import EXIT_CODES, INFRASTRUCTURE, USAGE
 from nb_dagster.cli.parameters import read_parameters
+from nb_dagster.cli.refusals import runs_without_result
 from nb_dagster.cli.terminal import Terminal, own_terminal
 from nb_dagster.errors import RunRefused
 from nb_dagster.runner.place import check_output
@@ -149,18 +150,8 @@ def _run(
     from nb_dagster.cli.progress import show_progress, summary
     from nb_dagster.cli.step_summary import append_summary, notebook_markdown
 
-    try:
-        with show_progress(terminal.stderr) as listener:
-            result = target.run(values, listener, key)
-    except KeyboardInterrupt:
-        terminal.stderr.write("nb-dagster: cancelled before the notebook started\n")
-        return CANCELLED
-    except RunRefused as refused:
-        terminal.stderr.write(f"nb-dagster: {refused}\n")
-        return USAGE
-    except Exception as error:  # the boundary: whatever else broke is infrastructure, and is said in one line
-        terminal.stderr.write(f"nb-dagster: {type(error).__name__}: {error}\n")
-        return INFRASTRUCTURE
+    with runs_without_result("the notebook", terminal.stderr), show_progress(terminal.stderr) as listener:
+        result = target.run(values, listener, key)
     append_summary(notebook_markdown(result), terminal.stderr)
     code = INFRASTRUCTURE if result.is_infrastructure else EXIT_CODES[result.status]
     if output is not None:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from nb_dagster.cli.exit_codes import CANCELLED, INFRASTRUCTURE, USAGE
+from nb_dagster.cli.exit_codes import USAGE
+from nb_dagster.cli.refusals import runs_without_result
 from nb_dagster.cli.terminal import Terminal, own_terminal
 from nb_dagster.errors import RunRefused
 
@@ -86,17 +87,8 @@ def _run(run: PipelineRun, terminal: Terminal, *, as_json: bool) -> int:
     from nb_dagster.cli.pipeline_screen import PipelineScreen, pipeline_summary
     from nb_dagster.cli.step_summary import append_summary, pipeline_markdown
 
-    try:
+    with runs_without_result("any notebook", terminal.stderr):
         result = run.execute(PipelineScreen(terminal.stderr))
-    except KeyboardInterrupt:
-        terminal.stderr.write("nb-dagster: cancelled before any notebook started\n")
-        return CANCELLED
-    except RunRefused as refused:
-        terminal.stderr.write(f"nb-dagster: {refused}\n")
-        return USAGE
-    except Exception as error:  # the boundary: whatever else broke is infrastructure, and is said in one line
-        terminal.stderr.write(f"nb-dagster: {type(error).__name__}: {error}\n")
-        return INFRASTRUCTURE
     append_summary(pipeline_markdown(result), terminal.stderr)
     said = json.dumps(result.to_json(), ensure_ascii=False) if as_json else pipeline_summary(result)
     terminal.stdout.write(f"{said}\n")

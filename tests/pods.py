@@ -66,4 +66,4 @@ def _is_out(pod: Any) -> bool:
 def running(namespace: str, labels: str = "") -> list[str]:
     """The names of pods in which something may still run."""
     pods = cluster().core.list_namespaced_pod(namespace, label_selector=labels).items
-    return [each.metadata.name for each in pods if each.status.phase not in ("Succeeded", "Failed")]
+    return [pod.metadata.name for pod in pods if pod.status.phase not in ("Succeeded", "Failed") and not _is_out(pod)]

@@ -36,7 +36,7 @@ from nb_dagster.executors.delegating import NotebookExecutor
 from nb_dagster.executors.logs import ThreadLogs
 from nb_dagster.executors.pod_step import PodStep
 from nb_dagster.executors.process_step import ProcessStep
-from nb_dagster.executors.step import Step, key_of
+from nb_dagster.executors.step import Step, earlier_attempts, key_of
 from nb_dagster.executors.thread_step import ThreadStep
 from nb_dagster.kernel.fork_servers import FORK_SERVERS
 from nb_dagster.kernel.specs import forkable_python
@@ -96,10 +96,8 @@ class NotebookStepHandler(StepHandler):
         if self._steps[key].is_running() or self._steps[key].has_said_how():
             return CheckStepHealthResult.healthy()
         run_id = step_handler_context.execute_step_args.run_id
-        attempts = step_handler_context.execute_step_args.known_state
-        expected = 1 + (attempts.get_retry_state().get_attempt_count(key) if attempts else 0)
         entries = step_handler_context.instance.all_logs(run_id, of_type=_ENDS)
-        if sum(entry.step_key == key for entry in entries) >= expected:
+        if sum(entry.step_key == key for entry in entries) > earlier_attempts(step_handler_context):
             return CheckStepHealthResult.healthy()
         return CheckStepHealthResult.unhealthy(f"step {key} {self._steps[key].how_it_ended()}")
 

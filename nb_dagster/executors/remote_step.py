@@ -17,7 +17,7 @@ from nb_dagster.definitions.compute import IN_STEP_VARIABLE, RETRY_ON_TAG, VARIA
 from nb_dagster.definitions.resource import store_of_job
 from nb_dagster.definitions.worker import RUN_WORKER_VARIABLE, Worker, close_lost_runs
 from nb_dagster.errors import RunRefused
-from nb_dagster.executors.step import STOP_SECONDS, Step, key_of
+from nb_dagster.executors.step import STOP_SECONDS, Step, earlier_attempts, key_of
 from nb_dagster.kernel.compute import Compute
 from nb_dagster.kernel.folders import KEPT_PREFIX, KEPT_VARIABLE, kept_if_used, private_folder
 from nb_dagster.kernel.remote import EngineFailed, RemoteProcess
@@ -132,11 +132,11 @@ class RemoteStep(Step):
         return {name: os.environ[name] for name in names if name in os.environ}
 
     def _has_failed(self) -> bool:
-        """Whether its last attempt that told Dagster how it ended failed."""
+        """Whether this attempt told Dagster that it failed; the next one may have ended too by now."""
         of_type = {*_FAILURES, DagsterEventType.STEP_SUCCESS}
         entries = self._context.instance.all_logs(self._context.dagster_run.run_id, of_type=of_type)
         ends = [entry.dagster_event_type for entry in entries if entry.step_key == self._key]
-        return bool(ends) and ends[-1] in _FAILURES
+        return bool(set(ends[earlier_attempts(self._context) :][:1]) & _FAILURES)
 
     def _recover(self) -> None:
         """Make the notebook of what was killed from its journal."""

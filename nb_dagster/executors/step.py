@@ -42,3 +42,9 @@ def key_of(context: StepHandlerContext) -> str:
     """The key of the one step that is launched."""
     (key,) = context.execute_step_args.step_keys_to_execute or ()
     return key
+
+
+def earlier_attempts(context: StepHandlerContext) -> int:
+    """How many attempts of that step there were before, in this run."""
+    state = context.execute_step_args.known_state
+    return state.get_retry_state().get_attempt_count(key_of(context)) if state else 0

@@ -253,7 +253,7 @@ def test_the_pod_of_a_failed_step_stays_on_request(jobs: PodJobs) -> None:
     write_notebook(jobs.folder / "fails.ipynb", "1 / 0")
     run = jobs.finish("fails", "k8s", keep_failed=True)
     assert run.status == dg.DagsterRunStatus.FAILURE
-    wait_until(lambda: jobs.alive() == [], 10)
+    wait_until(lambda: jobs.alive() == [], UNHEARD["k8s"])
     assert len(jobs.left()) == 2, "a job, and its pod"
 
 
@@ -261,7 +261,11 @@ def test_the_pod_of_a_failed_attempt_stays_on_request_when_the_next_one_succeeds
     write_notebook(jobs.folder / "fails.ipynb", "assert nb.context.attempt > 1")
     run = jobs.finish("insists", "k8s", keep_failed=True)
     assert run.status == dg.DagsterRunStatus.SUCCESS
-    wait_until(lambda: jobs.alive() == [] and len(jobs.left()) == 2, 10)
+    wait_until(
+        lambda: jobs.alive() == [] and len(jobs.left()) == 2,
+        UNHEARD["k8s"],
+        lambda: f"alive: {jobs.alive()}; left: {jobs.left()}",
+    )
 
 
 def test_an_image_without_dagster_is_said(jobs: PodJobs) -> None:

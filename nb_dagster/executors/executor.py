@@ -14,7 +14,7 @@ from typing import Any
 
 import dagster as dg
 from dagster._core.definitions.executor_definition import multiple_process_executor_requirements
-from dagster._core.events import DagsterEvent, DagsterEventType, EngineEventData
+from dagster._core.events import DagsterEvent, EngineEventData
 from dagster._core.execution.api import create_execution_plan
 from dagster._core.execution.plan.plan import ExecutionPlan
 from dagster._core.execution.plan.state import KnownExecutionState
@@ -36,7 +36,7 @@ from nb_dagster.executors.delegating import NotebookExecutor
 from nb_dagster.executors.logs import ThreadLogs
 from nb_dagster.executors.pod_step import PodStep
 from nb_dagster.executors.process_step import ProcessStep
-from nb_dagster.executors.step import Step, earlier_attempts, key_of
+from nb_dagster.executors.step import Step, end_told, key_of
 from nb_dagster.executors.thread_step import ThreadStep
 from nb_dagster.kernel.fork_servers import FORK_SERVERS
 from nb_dagster.kernel.specs import forkable_python
@@ -44,7 +44,6 @@ from nb_dagster.kernel.specs import forkable_python
 _POLL_SECONDS = 0.05
 _HEALTH_SECONDS = 2
 _KIND_TAGS = (KERNEL_TAG, PRELOAD_TAG, COMPUTE_TAG)
-_ENDS = {DagsterEventType.STEP_SUCCESS, DagsterEventType.STEP_FAILURE, DagsterEventType.STEP_UP_FOR_RETRY}
 
 
 class NotebookStepHandler(StepHandler):
@@ -95,9 +94,7 @@ class NotebookStepHandler(StepHandler):
             return CheckStepHealthResult.unhealthy(f"step {key} ended with the process that its run was in")
         if self._steps[key].is_running() or self._steps[key].has_said_how():
             return CheckStepHealthResult.healthy()
-        run_id = step_handler_context.execute_step_args.run_id
-        entries = step_handler_context.instance.all_logs(run_id, of_type=_ENDS)
-        if sum(entry.step_key == key for entry in entries) > earlier_attempts(step_handler_context):
+        if end_told(step_handler_context) is not None:
             return CheckStepHealthResult.healthy()
         return CheckStepHealthResult.unhealthy(f"step {key} {self._steps[key].how_it_ended()}")
 

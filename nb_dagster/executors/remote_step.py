@@ -10,19 +10,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dagster._core.events import DagsterEventType
 from dagster._core.executor.step_delegating import StepHandlerContext
 
 from nb_dagster.definitions.compute import IN_STEP_VARIABLE, RETRY_ON_TAG, VARIABLES_TAG
 from nb_dagster.definitions.resource import store_of_job
 from nb_dagster.definitions.worker import RUN_WORKER_VARIABLE, Worker, close_lost_runs
 from nb_dagster.errors import RunRefused
-from nb_dagster.executors.step import STOP_SECONDS, Step, earlier_attempts, key_of
+from nb_dagster.executors.step import FAILURES, STOP_SECONDS, Step, end_told, key_of
 from nb_dagster.kernel.compute import Compute
 from nb_dagster.kernel.folders import KEPT_PREFIX, KEPT_VARIABLE, kept_if_used, private_folder
 from nb_dagster.kernel.remote import EngineFailed, RemoteProcess
-
-_FAILURES = {DagsterEventType.STEP_FAILURE, DagsterEventType.STEP_UP_FOR_RETRY}
 
 
 class RemoteStep(Step):
@@ -111,7 +108,8 @@ class RemoteStep(Step):
             self._process.terminate()
         code = self._process.wait()
         self._words = self._process.how_it_ended()
-        self._clear(self._process, kept, is_kept=self._compute.keep_failed and (bool(code) or self._has_failed()))
+        is_kept = self._compute.keep_failed and (bool(code) or end_told(self._context) in FAILURES)
+        self._clear(self._process, kept, is_kept=is_kept)
         return code
 
     def _clear(self, process: RemoteProcess, kept: Path, *, is_kept: bool) -> None:  # noqa: ARG002 - for pods
@@ -130,13 +128,6 @@ class RemoteStep(Step):
         """The variables that have its secrets, and that only the step sees."""
         names = [each for each in self._tags.get(VARIABLES_TAG, "").split(",") if each]
         return {name: os.environ[name] for name in names if name in os.environ}
-
-    def _has_failed(self) -> bool:
-        """Whether this attempt told Dagster that it failed; the next one may have ended too by now."""
-        of_type = {*_FAILURES, DagsterEventType.STEP_SUCCESS}
-        entries = self._context.instance.all_logs(self._context.dagster_run.run_id, of_type=of_type)
-        ends = [entry.dagster_event_type for entry in entries if entry.step_key == self._key]
-        return bool(set(ends[earlier_attempts(self._context) :][:1]) & _FAILURES)
 
     def _recover(self) -> None:
         """Make the notebook of what was killed from its journal."""

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
+from dagster._core.events import DagsterEventType
 from dagster._core.executor.step_delegating import StepHandlerContext
 
 STOP_SECONDS = 10.0
 """Seconds that a step may take to stop; a cancelled kernel is gone within five."""
+FAILURES = {DagsterEventType.STEP_FAILURE, DagsterEventType.STEP_UP_FOR_RETRY}
+"""How an attempt of a step tells Dagster that it failed."""
 
 
 class Step(ABC):
@@ -44,7 +47,10 @@ def key_of(context: StepHandlerContext) -> str:
     return key
 
 
-def earlier_attempts(context: StepHandlerContext) -> int:
-    """How many attempts of that step there were before, in this run."""
-    state = context.execute_step_args.known_state
-    return state.get_retry_state().get_attempt_count(key_of(context)) if state else 0
+def end_told(context: StepHandlerContext) -> DagsterEventType | None:
+    """How this attempt of that step told Dagster that it ended; None where it did not, whatever a later one has."""
+    key, args = key_of(context), context.execute_step_args
+    earlier = args.known_state.get_retry_state().get_attempt_count(key) if args.known_state else 0
+    entries = context.instance.all_logs(args.run_id, of_type={DagsterEventType.STEP_SUCCESS, *FAILURES})
+    ends = [entry.dagster_event_type for entry in entries if entry.step_key == key]
+    return ends[earlier] if len(ends) > earlier else None

@@ -11,7 +11,7 @@ from typing import NoReturn
 
 import click
 
-from nb_dagster.cli.exit_codes import USAGE
+from nb_dagster.cli.refusals import usage_errors
 from nb_dagster.cli.workspace import PROJECT, WORKSPACE
 from nb_dagster.errors import RunRefused
 
@@ -35,11 +35,8 @@ def dev(*, workspace: Path, port: int, pages_port: int, store: str | None) -> No
       nb-dagster dev
       nb-dagster dev -w workspace.yaml --port 3001 --pages-port 3031
     """
-    try:
+    with usage_errors():
         _check(workspace, port, pages_port)
-    except RunRefused as refused:
-        click.echo(f"nb-dagster: {refused}", err=True)
-        sys.exit(USAGE)
     from nb_dagster.definitions.instance import use_default_home
 
     use_default_home()

@@ -14,15 +14,28 @@ from nb_dagster.errors import RunRefused
 
 
 @contextlib.contextmanager
+def usage_errors(*more: type[Exception]) -> Iterator[None]:
+    """End the process where the block is refused.
+
+    Args:
+        more: what else of the block is a mistake of the user's.
+    """
+    mistakes: tuple[type[Exception], ...] = (RunRefused, *more)
+    try:
+        yield
+    except mistakes as refused:
+        click.echo(f"nb-dagster: {refused}", err=True)
+        sys.exit(USAGE)
+
+
+@contextlib.contextmanager
 def refusals() -> Iterator[None]:
     """End the process where the block is refused, or cannot reach what it needs."""
     from nb_dagster.runs.graphql import Unreachable
 
     try:
-        yield
-    except RunRefused as refused:
-        click.echo(f"nb-dagster: {refused}", err=True)
-        sys.exit(USAGE)
+        with usage_errors():
+            yield
     except (Unreachable, OSError) as failed:
         click.echo(f"nb-dagster: {failed}", err=True)
         sys.exit(INFRASTRUCTURE)

@@ -14,11 +14,10 @@ from typing import Any, NoReturn
 
 import click
 
-from nb_dagster.cli.exit_codes import EXIT_CODES, INFRASTRUCTURE, USAGE
+from nb_dagster.cli.exit_codes import EXIT_CODES, INFRASTRUCTURE
 from nb_dagster.cli.parameters import read_parameters
-from nb_dagster.cli.refusals import runs_without_result
+from nb_dagster.cli.refusals import runs_without_result, usage_errors
 from nb_dagster.cli.terminal import Terminal, own_terminal
-from nb_dagster.errors import RunRefused
 from nb_dagster.runner.place import check_output
 from nb_dagster.runner.result import NotebookResult
 
@@ -105,15 +104,12 @@ def run(
         )
     from nb_dagster.cli.find import find_target
 
-    try:
+    with usage_errors(ValueError):
         target = find_target(str(notebook), options)
         values = read_parameters(target.document.parameters, target.document.path, assignments, params_file)
         target.check(values)
         if output is not None:
             check_output(output, f"--output {output}")
-    except (RunRefused, ValueError) as refused:
-        click.echo(f"nb-dagster: {refused}", err=True)
-        sys.exit(USAGE)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a scheduler's stop is a Ctrl-C
     with own_terminal() as terminal:
         sys.exit(_run(target, values, terminal, output, as_json=as_json, key=idempotency_key))

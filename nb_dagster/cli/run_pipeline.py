@@ -8,10 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-import click
-
-from nb_dagster.cli.exit_codes import USAGE
-from nb_dagster.cli.refusals import runs_without_result
+from nb_dagster.cli.refusals import runs_without_result, usage_errors
 from nb_dagster.cli.terminal import Terminal, own_terminal
 from nb_dagster.errors import RunRefused
 
@@ -46,7 +43,7 @@ def run_pipeline(
     from nb_dagster.cli.pipeline_run import PipelineRun
     from nb_dagster.definitions.instance import open_history
 
-    try:
+    with usage_errors(ValueError):
         pipeline = Pipeline(load_job(name))
         pipeline.check()
         with open_history() as instance:
@@ -59,9 +56,6 @@ def run_pipeline(
             signal.signal(signal.SIGTERM, signal.default_int_handler)  # a scheduler's stop is a Ctrl-C
             with own_terminal() as terminal:
                 sys.exit(_run(run, terminal, as_json=as_json))
-    except (RunRefused, ValueError) as refused:
-        click.echo(f"nb-dagster: {refused}", err=True)
-        sys.exit(USAGE)
 
 
 def _parent(instance: dg.DagsterInstance, pipeline: str, name: str) -> dg.DagsterRun:

@@ -9,7 +9,7 @@ from typing import NoReturn
 
 import click
 
-from nb_dagster.cli.exit_codes import USAGE
+from nb_dagster.cli.refusals import usage_errors
 from nb_dagster.errors import RunRefused
 
 _MIN_TOKEN = 16
@@ -36,16 +36,13 @@ def serve(*, store: str | None, host: str, port: int, token: str | None, as_json
     from nb_dagster.store.notebooks import DEFAULT_ROOT
 
     store = store or DEFAULT_ROOT
-    try:
+    with usage_errors():
         token = _token(host, token)
         try:
             from nb_dagster.pages.server import listen, run_server
         except ImportError as missing:
             raise RunRefused(f"pages need {missing.name}: pip install 'nb_dagster[ui]'") from None
         listener = listen(host, port)
-    except RunRefused as refused:
-        click.echo(f"nb-dagster: {refused}", err=True)
-        sys.exit(USAGE)
     name = f"[{host}]" if ":" in host else host
     url = f"http://{name}:{listener.getsockname()[1]}/" + (f"?token={token}" if token else "")
     click.echo(json.dumps({"url": url, "store": store}) if as_json else f"pages of {store}: {url}")

@@ -29,9 +29,9 @@ pipelines: {{deployed_mixed: [here, apart]}}
 HOST = "import socket\nnb.output('{}', socket.gethostname())"
 
 
-def test_compose_takes_the_file() -> None:
-    variables = {**os.environ, "POSTGRES_PASSWORD": "password", "NB_DAGSTER_PAGES_TOKEN": TOKEN}
-    done = subprocess.run(
+def config(variables: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """What Compose makes of the file."""
+    return subprocess.run(
         [*compose_command(), "-f", "docker-compose.yaml", "config"],
         cwd=DEPLOY,
         env=variables,
@@ -39,6 +39,11 @@ def test_compose_takes_the_file() -> None:
         text=True,
         check=False,
     )
+
+
+def test_compose_takes_the_file() -> None:
+    variables = {**os.environ, "POSTGRES_PASSWORD": "password", "NB_DAGSTER_PAGES_TOKEN": TOKEN}
+    done = config(variables)
     assert done.returncode == 0, done.stderr
     services = yaml.safe_load(done.stdout)["services"]
     published = [str(port) for service in services.values() for port in service.get("ports", [])]
@@ -50,14 +55,7 @@ def test_compose_takes_the_file() -> None:
 
 def test_it_does_not_start_without_secrets() -> None:
     variables = {name: value for name, value in os.environ.items() if name != "POSTGRES_PASSWORD"}
-    done = subprocess.run(
-        [*compose_command(), "-f", "docker-compose.yaml", "config"],
-        cwd=DEPLOY,
-        env=variables,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = config(variables)
     assert done.returncode != 0
     assert ".env.example" in done.stderr
 
